@@ -1,0 +1,14 @@
+#!/usr/bin/python3
+"""Start the Watchtower agent of the release this file belongs to."""
+
+import sys
+from pathlib import Path
+
+# Isolated mode (-I, as the unit uses it) leaves out the script's folder; through the `current`
+# link it must be the release's own folder that counts.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from watchtower_agent.__main__ import main
+
+if __name__ == "__main__":
+    sys.exit(main())
