@@ -7,13 +7,16 @@ import ipaddress
 import re
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 import yaml
+from jinja2 import TemplateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+Settings: TypeAlias = "Mapping[str, Any]"
 
 COLLECTORS = "watchtower_collector"
 AGENTS = "watchtower_agents"
@@ -24,14 +27,21 @@ SECRETS = (
     "watchtower_collector_agent_token",
     "watchtower_collector_admin_api_key",
 )
+AGENT_TOKEN, EXPECTED_TOKEN, ADMIN_KEY = SECRETS
+HOW_TO_MAKE_ONE = (
+    "make one with `openssl rand -hex 32`, or remove the variable and let the first run make one"
+)
+CERTIFICATE_FILES = (
+    "watchtower_caddy_tls_certificate_file",
+    "watchtower_caddy_tls_key_file",
+)
 LABELS = ("region", "host_group", "severity")
 SECRET_LENGTH = 32
 SECRET = re.compile(r"[A-Za-z0-9_-]*")
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,63}|")
-# RFC 1123, section 2.1; an address may stand there, too.
-HOST_NAME = re.compile(
-    r"(?!.{254})([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?)+|\[?[0-9a-f:.]+\]?"
-)
+# RFC 1123, section 2.1: labels of up to 63 letters, digits and hyphens, 253 characters in all.
+NAME_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+HOST_NAME = re.compile(rf"(?!.{{254}}){NAME_LABEL}(?:\.{NAME_LABEL})*\.?")
 
 
 def known_variables(roles: Path = ROLES) -> set[str]:
@@ -43,7 +53,7 @@ def known_variables(roles: Path = ROLES) -> set[str]:
     return names
 
 
-def unknown_variables(variables: Mapping[str, Any], known: set[str]) -> Iterator[str]:
+def unknown_variables(variables: Settings, known: set[str]) -> Iterator[str]:
     """Yield a sentence for each variable that looks like ours and is not."""
     for name in sorted(variables):
         if name.startswith("watchtower_") and name not in known:
@@ -52,82 +62,130 @@ def unknown_variables(variables: Mapping[str, Any], known: set[str]) -> Iterator
             yield f"{name} is no variable of Watchtower; {hint}"
 
 
-def bad_secrets(variables: Mapping[str, Any]) -> Iterator[str]:
+def bad_secrets(variables: Settings) -> Iterator[str]:
     """Yield a sentence for each secret that is too weak, never showing it."""
     for name in SECRETS:
-        secret = variables.get(name)
-        if secret is None:
+        if name not in variables:
             continue
-        if len(str(secret)) < SECRET_LENGTH:
+        secret = "" if variables[name] is None else str(variables[name])
+        if len(secret) < SECRET_LENGTH:
             yield (
-                f"{name} has {len(str(secret))} characters, and {SECRET_LENGTH} are the least; "
-                f"make one with `openssl rand -hex 32`, or remove the variable and let the first "
-                f"run make one"
+                f"{name} has {len(secret)} characters, and {SECRET_LENGTH} are the least; "
+                f"{HOW_TO_MAKE_ONE}"
             )
-        elif not SECRET.fullmatch(str(secret)):
-            yield f"{name} has characters other than letters, digits, _ and -"
-    key = variables.get("watchtower_collector_admin_api_key")
-    for name in SECRETS[:2]:
+        elif not SECRET.fullmatch(secret):
+            yield f"{name} has characters other than letters, digits, _ and -; {HOW_TO_MAKE_ONE}"
+    key = variables.get(ADMIN_KEY)
+    for name in (AGENT_TOKEN, EXPECTED_TOKEN):
         if key is not None and key == variables.get(name):
             yield (
-                f"{name} and watchtower_collector_admin_api_key are the same; every agent would "
-                f"hold the key to all events. Make two"
+                f"{name} and {ADMIN_KEY} are the same; every agent would hold the key to all "
+                f"events. Make two"
             )
 
 
-def bad_addresses(variables: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each URL, name or network that cannot be one."""
+def bad_url(variables: Settings) -> Iterator[str]:
+    """Yield a sentence for a collector's URL that an agent cannot use, without its password."""
     url = variables.get("watchtower_agent_collector_url")
-    if url is not None:
-        parts = urlsplit(str(url))
-        if parts.scheme != "https":
-            yield (
-                f"watchtower_agent_collector_url is {url!r}; it must begin with https://, because "
-                f"the agents' token travels with every request"
-            )
-        elif not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
-            yield (
-                f"watchtower_agent_collector_url is {url!r}; it is https://NAME or "
-                f"https://NAME:PORT, without a path (the agent adds /login)"
-            )
-    address = variables.get("watchtower_caddy_site_address")
-    if address is not None and not HOST_NAME.fullmatch(str(address)):
-        yield (
-            f"watchtower_caddy_site_address is {address!r}; it is a bare host name such as "
-            f"collector.example.org, without https:// and without a port"
-        )
-    networks = variables.get("watchtower_caddy_admin_networks", [])
-    if isinstance(networks, str):
-        yield "watchtower_caddy_admin_networks is one text; it is a list of networks"
+    if url is None:
         return
-    for network in networks:
+    try:
+        parts = urlsplit(str(url))
+        port_is_sound = parts.port != 0
+    except ValueError as error:
+        yield f"watchtower_agent_collector_url is not a URL ({error}); it is https://NAME"
+        return
+    if parts.username is not None:
+        yield (
+            "watchtower_agent_collector_url carries a user name; the agents show their token "
+            "instead. It is https://NAME or https://NAME:PORT"
+        )
+    elif parts.scheme != "https":
+        yield (
+            f"watchtower_agent_collector_url is {str(url)!r}; it must begin with https://, "
+            f"because the agents' token travels with every request"
+        )
+    elif (
+        not parts.hostname
+        or not port_is_sound
+        or parts.path.strip("/")
+        or parts.query
+        or parts.fragment
+    ):
+        yield (
+            f"watchtower_agent_collector_url is {str(url)!r}; it is https://NAME or "
+            f"https://NAME:PORT, without a path (the agent adds /login)"
+        )
+
+
+def is_address(text: str) -> bool:
+    """Tell whether a text is an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def bad_site(variables: Settings) -> Iterator[str]:
+    """Yield a sentence for a site address that no certificate could carry."""
+    site = variables.get("watchtower_caddy_site_address")
+    if site is None or is_address(str(site)) or HOST_NAME.fullmatch(str(site)):
+        return
+    yield (
+        f"watchtower_caddy_site_address is {str(site)!r}; it is a bare host name such as "
+        f"collector.example.org, without https:// and without a port"
+    )
+
+
+def bad_networks(variables: Settings) -> Iterator[str]:
+    """Yield a sentence for each admin network that is none."""
+    name = "watchtower_caddy_admin_networks"
+    if name not in variables:
+        return
+    if not isinstance(variables[name], list):
+        yield f"{name} is not a list; write it as [127.0.0.0/8, 192.0.2.0/24]"
+        return
+    for network in variables[name]:
         try:
-            ipaddress.ip_network(network)
+            ipaddress.ip_network(str(network))
         except ValueError as error:
-            yield f"watchtower_caddy_admin_networks: {error}"
+            yield f"{name}: {error}; a network is written 192.0.2.0/24 or 2001:db8::/32"
 
 
-def bad_labels(variables: Mapping[str, Any]) -> Iterator[str]:
+def bad_certificate(variables: Settings) -> Iterator[str]:
+    """Yield a sentence when the certificate's origin and the files given for it do not fit."""
+    if variables.get("watchtower_caddy_tls") != "files":
+        return
+    for name in CERTIFICATE_FILES:
+        if not variables.get(name):
+            yield f"watchtower_caddy_tls is files, and {name} is not set; set it to a path there"
+
+
+def bad_labels(variables: Settings) -> Iterator[str]:
     """Yield a sentence for each label that an environment file could not carry."""
     for label in LABELS:
         name = f"watchtower_agent_{label}"
         value = variables.get(name)
         if value is not None and not LABEL.fullmatch(str(value)):
             yield (
-                f"{name} is {value!r}; a label is up to 64 letters, digits, spaces and ._:/- and "
-                f"begins with a letter or digit"
+                f"{name} is {str(value)!r}; a label is up to 64 letters, digits, spaces and "
+                f"._:/- and begins with a letter or digit"
             )
 
 
-CHECKS: tuple[Callable[[Mapping[str, Any]], Iterator[str]], ...] = (
+CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (
     bad_secrets,
-    bad_addresses,
+    bad_url,
+    bad_site,
+    bad_networks,
+    bad_certificate,
     bad_labels,
 )
 
 
 def group_mistakes(
-    groups: Mapping[str, list[str]], hostvars: Mapping[str, Mapping[str, Any]]
+    groups: Mapping[str, list[str]], hostvars: Mapping[str, Settings]
 ) -> Iterator[str]:
     """Yield a sentence for each group of ours that cannot work.
 
@@ -150,13 +208,43 @@ def group_mistakes(
         yield f"no agents: put the hosts to be watched into the group {AGENTS}"
 
 
-def same_address(hosts: list[str], hostvars: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def own_agents(groups: Mapping[str, list[str]], settings: Mapping[str, Settings]) -> list[str]:
+    """Return the agents that report to the collector of this inventory."""
+    agents = groups.get(AGENTS) or []
+    return [host for host in agents if "watchtower_agent_collector_url" not in settings[host]]
+
+
+def disagreements(
+    collector: Settings, agents: list[str], settings: Mapping[str, Settings]
+) -> Iterator[str]:
+    """Yield a sentence for each setting in which agents do not fit their collector."""
+    expected = collector.get(EXPECTED_TOKEN)
+    if strangers := [host for host in agents if settings[host].get(AGENT_TOKEN) != expected]:
+        yield (
+            f"{and_more(strangers)}: {AGENT_TOKEN} is not what the collector expects "
+            f"({EXPECTED_TOKEN}), so it would refuse every event. Set both for all hosts, the "
+            f'second as "{{{{ {AGENT_TOKEN} }}}}", or neither'
+        )
+    tls = collector.get("watchtower_caddy_tls", "internal")
+    unset = [host for host in agents if "watchtower_agent_ca_file" not in settings[host]]
+    if tls != "internal" and unset:
+        yield (
+            f"{and_more(unset)}: watchtower_agent_ca_file is not set, and with "
+            f'watchtower_caddy_tls {tls} there is no CA to fetch. Set it to "" for a certificate '
+            f"of a public CA, or to the file of your own CA"
+        )
+
+
+def same_address(hosts: list[str], hostvars: Mapping[str, Settings]) -> Iterator[str]:
     """Yield a sentence for each address that stands under more than one name."""
     names = defaultdict(list)
     for host in hosts:
         variables = hostvars[host]
-        names[variables.get("ansible_host", host), variables.get("ansible_port", 22)].append(host)
-    for (address, _), sharing in names.items():
+        address = variables.get("ansible_host", host)
+        # The same address behind another jump host is another machine.
+        jump = variables.get("ansible_ssh_common_args")
+        names[address, variables.get("ansible_port", 22), jump].append(host)
+    for (address, *_), sharing in names.items():
         if len(sharing) > 1:
             yield (
                 f"{' and '.join(sharing)} are the same machine ({address}); "
@@ -164,8 +252,32 @@ def same_address(hosts: list[str], hostvars: Mapping[str, Mapping[str, Any]]) ->
             )
 
 
+def settings_of(variables: Settings, known: set[str]) -> tuple[dict[str, Any], list[str]]:
+    """Return what a host sets of Watchtower's variables, and a sentence for each it cannot."""
+    settings, mistakes = {}, []
+    for name in variables:
+        if name not in known:
+            continue
+        try:
+            value = variables[name]
+            # Ansible fills templates in when they are looked at.
+            settings[name] = list(value) if isinstance(value, list) else value
+            str(settings[name])
+        except TemplateError as error:
+            settings.pop(name, None)
+            mistakes.append(
+                f"{name} cannot be filled in: {error}; set what it refers to, or correct it"
+            )
+    return settings, mistakes
+
+
+def and_more(hosts: list[str]) -> str:
+    """Return the first host's name and how many more there are."""
+    return f"{hosts[0]} and {len(hosts) - 1} more" if len(hosts) > 1 else hosts[0]
+
+
 def inventory_mistakes(
-    hostvars: Mapping[str, Mapping[str, Any]], groups: Mapping[str, list[str]]
+    hostvars: Mapping[str, Settings], groups: Mapping[str, list[str]]
 ) -> list[str]:
     """Return what is wrong with an inventory, one sentence each; empty when all is well.
 
@@ -173,23 +285,23 @@ def inventory_mistakes(
     """
     hosts = sorted({*(groups.get(COLLECTORS) or []), *(groups.get(AGENTS) or [])})
     known = known_variables()
+    settings: dict[str, Settings] = {}
     found: dict[str, list[str]] = defaultdict(list)
     for host in hosts:
-        variables = {
-            name: hostvars[host][name] if name in known else None
-            for name in hostvars[host]
-            if name.startswith("watchtower_")
-        }
-        for sentence in unknown_variables(variables, known):
-            found[sentence].append(host)
+        settings[host], sentences = settings_of(hostvars[host], known)
+        sentences += unknown_variables(hostvars[host], known)
         for check in CHECKS:
-            for sentence in check(variables):
-                found[sentence].append(host)
-    mistakes = [*group_mistakes(groups, hostvars), *same_address(hosts, hostvars)]
-    for sentence, affected in found.items():
-        more = f" and {len(affected) - 1} more" if len(affected) > 1 else ""
-        mistakes.append(f"{affected[0]}{more}: {sentence}")
-    return mistakes
+            sentences += check(settings[host])
+        for sentence in sentences:
+            found[sentence].append(host)
+    collectors = groups.get(COLLECTORS) or []
+    agents = own_agents(groups, settings)
+    return [
+        *group_mistakes(groups, hostvars),
+        *same_address(hosts, hostvars),
+        *(disagreements(settings[collectors[0]], agents, settings) if collectors else ()),
+        *(f"{and_more(affected)}: {sentence}" for sentence, affected in found.items()),
+    ]
 
 
 class FilterModule:

@@ -47,16 +47,32 @@ options:
 RETURN = r"""
 found: {description: The hosts whose login is there., type: list, returned: always}
 missing: {description: The hosts whose login is not., type: list, returned: always}
+trouble: {description: "Why the collector could not be asked, or empty.", type: str, returned: always}
 """
 
 POLL_SECONDS = 1.0
+PORT = 443
+# What waiting does not mend, with the way out.
+FINAL = {
+    401: (
+        "the admin key of this inventory is not the collector's; playbooks/collector.yml gives it "
+        "the one of the inventory"
+    ),
+    404: (
+        "the collector's own host may not ask; add 127.0.0.0/8 to watchtower_caddy_admin_networks"
+    ),
+}
+
+
+class RefusedError(Exception):
+    """The collector will not answer, however long one waits; the message says why."""
 
 
 class SiteConnection(http.client.HTTPSConnection):
     """HTTPS to this very host, with the certificate checked for the site's name."""
 
     def __init__(self, site: str, context: ssl.SSLContext) -> None:
-        super().__init__(site, 443, timeout=10, context=context)
+        super().__init__(site, PORT, timeout=10, context=context)
         self.tls = context
 
     def connect(self) -> None:
@@ -70,11 +86,14 @@ def events(connection: SiteConnection, key: str, **filters: str) -> list[dict[st
 
     Raises:
         OSError: no connection, or a certificate that does not verify.
-        ValueError: an answer other than 200.
+        ValueError: an answer other than 200 that may pass.
+        RefusedError: one that will not.
     """
     connection.request("GET", f"/events?{urlencode(filters)}", headers={"X-Admin-Api-Key": key})
     response = connection.getresponse()
     body = response.read()
+    if response.status in FINAL:
+        raise RefusedError(f"/events answered {response.status}: {FINAL[response.status]}")
     if response.status != 200:
         said = body[:300].decode(errors="replace")
         raise ValueError(f"/events answered {response.status}: {said}")
@@ -95,8 +114,11 @@ def search(module: AnsibleModule) -> tuple[list[dict[str, str]], str]:
     Returns the missing logins and the last error, if the collector could not be asked.
     """
     parameters = module.params
-    context = ssl.create_default_context(cadata=parameters["ca_certificate"])
     missing, trouble = list(parameters["logins"]), ""
+    try:
+        context = ssl.create_default_context(cadata=parameters["ca_certificate"])
+    except ssl.SSLError as error:
+        return missing, f"the CA certificate to trust cannot be read: {error}"
     deadline = time.monotonic() + parameters["timeout"]
     while True:
         connection = SiteConnection(parameters["site"], context)
@@ -107,6 +129,8 @@ def search(module: AnsibleModule) -> tuple[list[dict[str, str]], str]:
                 if not is_there(connection, parameters["admin_api_key"], login)
             ]
             trouble = ""
+        except RefusedError as error:
+            return missing, str(error)
         except (OSError, ValueError, http.client.HTTPException) as error:
             trouble = str(error)
         finally:

@@ -6,10 +6,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import os
 import subprocess
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -68,26 +68,46 @@ class BundleError(Exception):
 
 
 def package_files(source: Path, package: str) -> list[tuple[str, Path]]:
-    """Return (name in the archive, path) of the program's files, sorted by name."""
+    """Return (name in the archive, path) of the program's files, sorted by name.
+
+    Raises:
+        BundleError: the folder holds no program or no version.
+    """
     root = source / "src" / package
     files = [
         (str(path.relative_to(root.parent)), path)
         for path in root.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     ]
-    if not files:
-        raise BundleError(f"no program in {root}: is {source} a complete checkout?")
-    return sorted([*files, ("VERSION", source / "VERSION")])
+    version = source / "VERSION"
+    if not files or not version.is_file():
+        absent = version if files else root
+        raise BundleError(f"there is no {absent}: is {source} a complete checkout?")
+    return sorted([*files, ("VERSION", version)])
+
+
+def mode_of(path: Path) -> int:
+    """Return the mode a file is installed with: readable by all, run where it may be run here."""
+    return 0o755 if path.stat().st_mode & 0o100 else 0o644
 
 
 def content_hash(files: list[tuple[str, Path]]) -> str:
-    """Return the hash of all names and contents, independent of dates and owners."""
+    """Return the hash of all names, modes and contents, independent of dates and owners."""
     digest = hashlib.sha256()
     for name, path in files:
         body = path.read_bytes()
-        digest.update(f"{name}\0{len(body)}\0".encode())
+        digest.update(f"{name}\0{mode_of(path):o}\0{len(body)}\0".encode())
         digest.update(body)
     return digest.hexdigest()[:HASH_DIGITS]
+
+
+def keep(made: Path, place: Path) -> None:
+    """Move what is complete into the cache, where a run at the same time may have been faster."""
+    try:
+        made.rename(place)
+    except OSError:
+        if not place.exists():
+            raise
 
 
 def download_wheels(
@@ -103,15 +123,18 @@ def download_wheels(
     """
     if architecture not in ARCHITECTURES:
         raise BundleError(
-            f"no wheels for the processor {architecture!r}; supported: {', '.join(ARCHITECTURES)}"
+            f"there are no wheels for the processor {architecture!r}; choose a host with one of "
+            f"{', '.join(ARCHITECTURES)}"
         )
     lock = hashlib.sha256(requirements.read_bytes()).hexdigest()[:HASH_DIGITS]
     folder = cache / f"wheels-py{python_version}-{architecture}-{lock}"
-    if not folder.is_dir():
-        partial = folder.with_suffix(f".part{os.getpid()}")
+    if folder.is_dir():
+        return sorted(folder.glob("*.whl"))
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".partial-") as work:
+        fetched = Path(work) / "wheels"
         command = [sys.executable, "-m", "pip", "download", "--quiet"]
         command += ["--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
-        command += ["--require-hashes", "--requirement", str(requirements), "--dest", str(partial)]
+        command += ["--require-hashes", "--requirement", str(requirements), "--dest", str(fetched)]
         command += ["--python-version", python_version, "--implementation", "cp"]
         command += [f"--platform={platform}_{architecture}" for platform in GLIBC_PLATFORMS]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -121,15 +144,14 @@ def download_wheels(
                 f"{architecture}. The controller needs a way to the Python package index (a proxy "
                 f"is taken from HTTPS_PROXY). pip said:\n{result.stderr.strip()}"
             )
-        partial.rename(folder)
+        keep(fetched, folder)
     return sorted(folder.glob("*.whl"))
 
 
 def write_archive(files: list[tuple[str, Path]], target: Path) -> None:
-    """Write a gzipped tar whose bytes depend on the files' names and contents alone."""
-    partial = target.with_suffix(f".part{os.getpid()}")
+    """Write a gzipped tar whose bytes depend on the files' names, modes and contents alone."""
     with (
-        partial.open("wb") as raw,
+        target.open("wb") as raw,
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0, compresslevel=6) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
@@ -137,9 +159,8 @@ def write_archive(files: list[tuple[str, Path]], target: Path) -> None:
             body = path.read_bytes()
             entry = tarfile.TarInfo(name)
             entry.size = len(body)
-            entry.mode = 0o644
+            entry.mode = mode_of(path)
             archive.addfile(entry, io.BytesIO(body))
-    partial.rename(target)
 
 
 def build(module: AnsibleModule) -> dict[str, object]:
@@ -160,7 +181,9 @@ def build(module: AnsibleModule) -> dict[str, object]:
     release = f"{(source / 'VERSION').read_text().strip()}-{content_hash(sorted(files))}"
     path = cache / f"{parameters['package']}-{release}-{kind}.tar.gz"
     if not path.exists():
-        write_archive(sorted(files), path)
+        with tempfile.TemporaryDirectory(dir=cache, prefix=".partial-") as work:
+            write_archive(sorted(files), Path(work) / path.name)
+            keep(Path(work) / path.name, path)
     return {"changed": False, "path": str(path), "release": release}
 
 

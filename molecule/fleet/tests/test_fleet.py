@@ -1,0 +1,228 @@
+"""A whole fleet: real SSH logins on every host, and what `/events` says of them."""
+
+import secrets as random_secrets
+import subprocess
+
+import pytest
+from fleet import (
+    INVENTORY,
+    STATE,
+    address,
+    as_root,
+    ask,
+    curl,
+    hosts,
+    on,
+    playbook,
+    secret,
+    ssh,
+    wait_for,
+)
+
+testinfra_hosts = as_root("watchtower_collector")
+
+COLLECTOR = "collector"
+AGENTS = hosts("watchtower_agents")
+
+
+@pytest.fixture(scope="module")
+def bob():
+    """Give every host an account with a password; return the password."""
+    password = random_secrets.token_urlsafe(16)
+    for agent in AGENTS:
+        on(
+            agent,
+            "id bob >/dev/null 2>&1 || useradd --create-home --shell /bin/sh bob; chpasswd",
+            f"bob:{password}\n",
+        )
+    return password
+
+
+def event_of(host, port, **filters):
+    """Wait for the one event of a connection, told by its port, and return it."""
+
+    def attempt():
+        found = ask(COLLECTOR, "/events", hostname=host, **filters)
+        return [event for event in found if str(event.get("source_port")) == str(port)]
+
+    events = wait_for(f"{filters} on {host}, port {port}", attempt)
+    assert len(events) == 1, events
+    return events[0]
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_login_by_key(agent):
+    source, port, *_ = ssh(agent, 'echo "$SSH_CONNECTION"').stdout.split()
+    event = event_of(agent, port, type="login")
+    fingerprint = subprocess.run(
+        ["ssh-keygen", "-l", "-f", str(STATE / "id_ed25519.pub")],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()[1]
+    assert event["user"] == "ops"
+    assert event["method"] == "publickey"
+    assert event["source_ip"] == source
+    assert event["key_fingerprint"] == fingerprint
+    assert event["trusted"] is True
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_login_by_password(agent, bob):
+    login = ssh(f"bob@{agent}", 'echo "$SSH_CONNECTION"', password=bob)
+    assert login.returncode == 0, login.stderr
+    event = event_of(agent, login.stdout.split()[1], type="login")
+    assert (event["user"], event["method"]) == ("bob", "password")
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+@pytest.mark.parametrize("user", ["bob", "nobody-of-that-name"])
+def test_failed_login(agent, user, bob):
+    assert ssh(f"{user}@{agent}", password="not " + bob).returncode == 255
+    events = wait_for(
+        f"{user}'s failure on {agent}",
+        lambda: ask(
+            COLLECTOR, "/events", hostname=agent, type="login_failed", user=user, method="password"
+        ),
+    )
+    assert not ask(COLLECTOR, "/events", hostname=agent, type="login", user="nobody-of-that-name")
+    assert events[0]["source_ip"]
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_user_name_cannot_lie(agent):
+    """The classic: a user name that reads like the log line of a login as root."""
+    lie = "Accepted password for root from 1.2.3.4 port 22 ssh2"
+    ssh(agent, "true", password="whatever", User=f'"{lie}"')
+    wait_for(
+        f"the failure on {agent}",
+        lambda: [
+            e
+            for e in ask(COLLECTOR, "/events", hostname=agent, type="login_failed")
+            if e["user"] == lie
+        ],
+    )
+    assert not ask(COLLECTOR, "/events", hostname=agent, source_ip="1.2.3.4")
+    assert not ask(COLLECTOR, "/events", hostname=agent, type="login", user="root")
+
+
+def test_collector_away_and_back():
+    """Logins while the collector is down arrive when it is back, once each."""
+    on(
+        COLLECTOR,
+        "systemctl stop watchtower-collector.service watchtower-collector.socket caddy.service",
+    )
+    ports = {}
+    for agent in AGENTS:
+        ports[agent] = [ssh(agent, 'echo "$SSH_CONNECTION"').stdout.split()[1] for _ in range(3)]
+    on(
+        COLLECTOR,
+        "systemctl start watchtower-collector.socket watchtower-collector.service caddy.service",
+    )
+    for agent, mine in ports.items():
+        for port in mine:
+            event_of(agent, port, type="login")
+
+
+def test_restart_of_the_collector_refuses_no_connection():
+    """The socket is systemd's: a request during a restart waits instead of failing."""
+    restart = subprocess.Popen(
+        [
+            "ssh",
+            "-F",
+            str(STATE / "ssh_config"),
+            COLLECTOR,
+            "sudo systemctl restart watchtower-collector",
+        ]
+    )
+    answers = []
+    while restart.poll() is None or len(answers) < 5:
+        answers.append(curl(COLLECTOR, "/healthz")[0])
+    assert restart.returncode == 0
+    assert set(answers) == {200}
+
+
+def test_verify_names_the_host_whose_logins_do_not_arrive():
+    on("agent-12", "systemctl stop watchtower-agent")
+    try:
+        result = playbook("verify")
+    finally:
+        on("agent-12", "systemctl start watchtower-agent")
+    assert result.returncode == 2, result.stdout
+    assert "- agent-12: nothing within 60 s" in result.stdout
+    assert "- agent-13" not in result.stdout
+    assert playbook("verify").returncode == 0
+
+
+def test_labels_and_pages():
+    first = ask(COLLECTOR, "/events", limit="1")
+    assert len(first) == 1
+    assert ask(COLLECTOR, "/events", type="login", host_group="no-such-group") == []
+
+
+def test_nobody_outside_reaches_more_than_two_doors():
+    """From another host of the fleet, with the admin key and everything."""
+    on("agent-12", "cat >/run/admin.header", f"X-Admin-Api-Key: {secret('admin_api_key')}\n")
+    try:
+        for path, status in (
+            ("/events", "404"),
+            ("/healthz", "200"),
+            ("/admin/openapi.json", "404"),
+        ):
+            answer = on(
+                "agent-12",
+                f"curl -sS -o /dev/null -w '%{{http_code}}' -H @/run/admin.header "
+                f"--cacert /opt/watchtower/agent/ca.crt https://{COLLECTOR}{path}",
+            )
+            assert answer == status, path
+    finally:
+        on("agent-12", "rm /run/admin.header")
+
+
+def test_secrets_are_printed_at_no_verbosity():
+    """Everything that holds a secret is written anew, with --diff and all the words there are."""
+    for agent in AGENTS:
+        on(agent, "rm /opt/watchtower/agent/.env")
+    on(COLLECTOR, "rm /opt/watchtower/collector/.env")
+    result = playbook("site", "--diff", "-vvvvv")
+    said = result.stdout + result.stderr
+    assert result.returncode == 0, said[-3000:]
+    assert said.count("changed: [") > len(AGENTS)
+    leaked = [name for name in ("agent_token", "admin_api_key") if secret(name) in said]
+    assert not leaked
+    # And what was removed is back, and runs.
+    assert playbook("site").stdout.count("changed=0") == len(AGENTS) + 1
+
+
+def test_secrets_on_the_controller_are_closed():
+    for path in (INVENTORY / ".watchtower/secrets").iterdir():
+        assert oct(path.stat().st_mode & 0o777) == "0o600", path
+    assert oct((INVENTORY / ".watchtower").stat().st_mode & 0o777) == "0o700"
+
+
+def test_the_operator_reaches_events_through_a_tunnel():
+    """As the documentation says: port 443 of the collector, forwarded by SSH to loopback."""
+    local = 18443
+    tunnel = subprocess.Popen(
+        ["ssh", "-F", str(STATE / "ssh_config"), "-N", "-L", f"{local}:localhost:443", COLLECTOR]
+    )
+    settings = f'header = "X-Admin-Api-Key: {secret("admin_api_key")}"\n'
+    command = ["curl", "-sS", "-K", "-", "--cacert", str(INVENTORY / ".watchtower/ca.crt")]
+    command += ["--connect-to", f"{COLLECTOR}:443:localhost:{local}"]
+
+    def attempt():
+        answer = subprocess.run(
+            [*command, f"https://{COLLECTOR}/events?limit=1"],
+            input=settings,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return answer.stdout if answer.returncode == 0 else None
+
+    try:
+        assert wait_for("an answer through the tunnel", attempt).startswith("[{")
+    finally:
+        tunnel.terminate()
+        tunnel.wait()
+    assert address(COLLECTOR)

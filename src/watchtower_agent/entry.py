@@ -1,0 +1,131 @@
+"""One journal entry, as ``journalctl --output=json`` prints it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Union
+
+from watchtower_agent.event import format_timestamp, hash_id
+
+# systemd's JSON: text, or the bytes of what is not text, or a list when a field is repeated.
+FieldValue = Union[str, "list[object]", None]
+
+# What is asked of journalctl; the address fields (__CURSOR, ...) come unasked.
+ENTRY_FIELDS = (
+    "MESSAGE",
+    "SYSLOG_IDENTIFIER",
+    "_BOOT_ID",
+    "_COMM",
+    "_EXE",
+    "_HOSTNAME",
+    "_MACHINE_ID",
+    "_PID",
+    "_SOURCE_REALTIME_TIMESTAMP",
+    "_SYSTEMD_UNIT",
+    "_TRANSPORT",
+    "_UID",
+)
+
+
+class EntryError(ValueError):
+    """A line that is not a journal entry; the text says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class JournalEntry:
+    """A journal entry's fields, decoded on demand."""
+
+    fields: dict[str, FieldValue]
+
+    @classmethod
+    def from_json(cls, line: bytes) -> JournalEntry:
+        """Read one line of ``journalctl --output=json``.
+
+        Raises:
+            EntryError: the line is not a JSON object.
+        """
+        try:
+            fields = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise EntryError(f"not a line of journalctl --output=json: {error}") from None
+        if not isinstance(fields, dict):
+            raise EntryError("not a line of journalctl --output=json: it is not a JSON object")
+        return cls(fields)
+
+    def text(self, name: str) -> str | None:
+        """Return a field that occurs once as text, or None when it is absent or repeated.
+
+        journald sets its own fields (those with an underscore) once; a repeated field was
+        made up by a client, and no one of its values is *the* value.
+        """
+        values = self.values(name)
+        return values[0].decode("utf-8", "backslashreplace") if len(values) == 1 else None
+
+    def values(self, name: str) -> list[bytes]:
+        """Return every value of a field as bytes: the canonical form of all JSON spellings."""
+        value = self.fields.get(name)
+        if isinstance(value, list) and not _is_byte_list(value):
+            return [_to_bytes(item) for item in value]
+        return [] if value is None else [_to_bytes(value)]
+
+    @property
+    def cursor(self) -> str:
+        """The entry's place in the journal: opaque text for ``journalctl --cursor``.
+
+        Raises:
+            EntryError: the entry has none.
+        """
+        cursor = self.text("__CURSOR")
+        if not cursor:
+            raise EntryError("a journal entry without __CURSOR")
+        return cursor
+
+    @property
+    def realtime(self) -> int:
+        """When journald received the entry: microseconds since 1970.
+
+        Raises:
+            EntryError: the entry has no such time.
+        """
+        text = self.text("__REALTIME_TIMESTAMP") or ""
+        if not _is_number(text):
+            raise EntryError("a journal entry without a usable __REALTIME_TIMESTAMP")
+        return int(text)
+
+    @property
+    def timestamp(self) -> str:
+        """When it happened, as RFC 3339 text.
+
+        _SOURCE_REALTIME_TIMESTAMP is the kernel's time stamp of the datagram (journald takes it
+        from SCM_TIMESTAMP), so it is the moment of writing even if journald was slow to read;
+        the sender cannot choose it. __REALTIME_TIMESTAMP, the moment of reception, stands in.
+
+        Raises:
+            EntryError: the entry has neither.
+        """
+        source = self.text("_SOURCE_REALTIME_TIMESTAMP") or ""
+        try:
+            return format_timestamp(int(source) if _is_number(source) else self.realtime)
+        except OverflowError:
+            raise EntryError("a journal entry from beyond the year 9999") from None
+
+    @property
+    def event_id(self) -> str:
+        """32 hex digits that are the same whenever and from whichever file it is read."""
+        names = ("_MACHINE_ID", "_BOOT_ID", "__MONOTONIC_TIMESTAMP", "_PID", "MESSAGE")
+        return hash_id(*(hash_id(*self.values(name)).encode() for name in names))
+
+
+def _is_byte_list(value: list[object]) -> bool:
+    return bool(value) and all(type(item) is int and 0 <= item <= 255 for item in value)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 20
+
+
+def _to_bytes(value: object) -> bytes:
+    if isinstance(value, list) and _is_byte_list(value):
+        return bytes(value)
+    return str(value).encode("utf-8", "backslashreplace")

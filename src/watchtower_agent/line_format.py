@@ -1,0 +1,143 @@
+"""Turns a format string of sshd's into a reader of the lines that it prints.
+
+A template is sshd's format string with its conversions named: ``Invalid user {user} from
+{source_ip} port {source_port}``. Most slots have a narrow shape (an address, a port). A *hostile*
+slot holds text that a client chose, up to a number of bytes, and that text may look like any part
+of the line. So a line is not matched once: every way to read it is found, and the caller sees
+whether there is more than one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from watchtower_agent.vis import decode_vis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# More readings than this say no more than that the line is ambiguous.
+_ENOUGH_READINGS = 8
+
+# auth2-methods.c and the authmethod_cfg of each auth2-*.c; a kbdint device follows a slash.
+METHOD = r"[a-z][a-z-]{0,40}(?:/[a-z0-9-]+)?"
+# sshkey_fingerprint() in sshkey.c: FingerprintHash is sha256 or md5.
+_FINGERPRINT = r"SHA256:[A-Za-z0-9+/]{43}|MD5:[0-9a-f]{2}(?::[0-9a-f]{2}){15}|\(null\)"
+_SHAPES = {
+    "method": METHOD,
+    "invalid": r"(?:invalid user )?",
+    # get_peer_ipaddr() in canohost.c prints a numeric address or this word.
+    "source_ip": r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?|UNKNOWN",
+    "source_port": r"\d{1,5}",
+    "key_type": r"[A-Z0-9-]+",
+    "key_fingerprint": _FINGERPRINT,
+    "certificate_ca": _FINGERPRINT,
+    "ca_type": r"[A-Z0-9-]+",
+    "serial": r"\d{1,20}",
+    # auth2-pubkey.c, only with a FIDO key.
+    "counter": r"(?:, signature count = \d{1,10})?",
+}
+
+
+@dataclass(frozen=True)
+class _Hostile:
+    """A slot for text that a client chose."""
+
+    limit: int  # bytes that the program lets through
+    fact: str
+    escaped: bool = True  # by sshd's strnvis
+
+
+_HOSTILE = {
+    "user": _Hostile(100, "user"),  # %.100s
+    "client_user": _Hostile(100, "client_user"),
+    "client_host": _Hostile(100, "client_host"),
+    "certificate_id": _Hostile(1024, "certificate_id"),  # MSGBUFSIZ in log.c
+    "principal": _Hostile(1024, "principal"),
+    # PAM modules call syslog(3) by themselves: a backslash (DOMAIN\\user) is a backslash.
+    "pam_user": _Hostile(1024, "user", escaped=False),
+}
+_SLOT = re.compile(r"\{([a-z_]+)\}")
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """What stands between two hostile slots: fixed text and narrow slots."""
+
+    pattern: re.Pattern[str]
+    hostile: _Hostile | None  # the slot behind it; None at the end of the line
+
+
+class LineFormat:
+    """One template, compiled."""
+
+    def __init__(self, template: str) -> None:
+        self.template = template
+        self._segments = list(_compile(template))
+
+    def readings(self, line: str) -> list[dict[str, str]]:
+        """Return each way to read the whole line: slot name to text, hostile slots decoded."""
+        found: list[dict[str, str]] = []
+        for reading in self._read(line, 0, 0, {}):
+            found.append(reading)
+            if len(found) == _ENOUGH_READINGS:
+                break
+        return found
+
+    def _read(
+        self, line: str, index: int, start: int, values: dict[str, str]
+    ) -> Iterator[dict[str, str]]:
+        """Read from a segment that must begin at ``start``, then what follows it."""
+        segment = self._segments[index]
+        hostile = segment.hostile
+        match = (segment.pattern.match if hostile else segment.pattern.fullmatch)(line, start)
+        if match is None or not _plausible(match.groupdict()):
+            return
+        values = {**values, **match.groupdict()}
+        if hostile is None:
+            yield values
+            return
+        for end in self._segment_starts(line, index + 1, match.end()):
+            text = line[match.end() : end]
+            decoded = decode_vis(text) if hostile.escaped else text.encode("utf-8", "replace")
+            if len(decoded) > hostile.limit:
+                # Decoded text only grows with the slice, so no later end can fit either.
+                return
+            chosen = {**values, hostile.fact: decoded.decode("utf-8", "backslashreplace")}
+            yield from self._read(line, index + 1, end, chosen)
+
+    def _segment_starts(self, line: str, index: int, start: int) -> Iterator[int]:
+        pattern = self._segments[index].pattern
+        match = pattern.search(line, start)
+        while match is not None:
+            yield match.start()
+            if match.start() == len(line):
+                return
+            match = pattern.search(line, match.start() + 1)
+
+
+def _compile(template: str) -> Iterator[_Segment]:
+    pattern = ""
+    parts = _SLOT.split(template)
+    for literal, name in zip(parts[::2], [*parts[1::2], None]):
+        pattern += re.escape(literal)
+        if name is None or name in _HOSTILE:
+            hostile = None if name is None else _HOSTILE[name]
+            yield _Segment(re.compile(pattern, re.ASCII), hostile)
+            pattern = ""
+        else:
+            pattern += f"(?P<{name}>{_SHAPES[name]})"
+
+
+def _plausible(values: dict[str, str]) -> bool:
+    """Return whether an address and a port, where there are any, can be ones."""
+    address = values.get("source_ip", "UNKNOWN")
+    if address != "UNKNOWN":
+        try:
+            ipaddress.ip_address(address)
+        except ValueError:
+            return False
+    return int(values.get("source_port", "0")) <= 65535

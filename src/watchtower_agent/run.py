@@ -1,0 +1,113 @@
+"""The daemon: opens everything, starts the two threads, watches over them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+from watchtower_agent.collector import Collector
+from watchtower_agent.host import Host
+from watchtower_agent.journal import Journal
+from watchtower_agent.notify import ServiceNotifier, watchdog_interval
+from watchtower_agent.parse import Parser
+from watchtower_agent.reader import JournalReader
+from watchtower_agent.send import Heartbeat, Sender
+from watchtower_agent.spool import Spool
+from watchtower_agent.trust import SshdTrust
+from watchtower_agent.version import read_version
+from watchtower_agent.wakeup import Wakeup
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from watchtower_agent.settings import Settings
+
+log = logging.getLogger(__name__)
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+# Longer than every wait of a thread that works: an answer that drips, a silent journalctl.
+_THREAD_SILENCE_SECONDS = 300.0
+_WATCH_SECONDS = 30.0
+# What the sender may take after SIGTERM; a request under way is abandoned, not waited for.
+_STOP_SECONDS = 3.0
+
+
+class _Worker:
+    """A thread that must not end by itself."""
+
+    def __init__(self, name: str, part: JournalReader | Sender, stop: Wakeup) -> None:
+        self.pulse = part.pulse
+        self.failed = False
+        self._work = part.run
+        self._stop = stop
+        # A daemon, so that a request into a black hole does not hold up the end of the process.
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except Exception:
+            if not self._stop.is_set():
+                log.exception("The %s has failed.", self.thread.name)
+                self.failed = True
+                self._stop.set()
+
+
+def run(settings: Settings, journal_source: Sequence[str] = ()) -> int:
+    """Run until SIGTERM or SIGINT; return the exit status.
+
+    Raises:
+        SpoolError, NewerSpoolError: the spool cannot be opened.
+        FileNotFoundError: the installation has no VERSION file.
+    """
+    stop = Wakeup()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    notifier = ServiceNotifier.from_environment()
+    version = read_version()
+    host = Host(os.uname().nodename, settings.labels)
+    spool = Spool(settings.state_directory, settings.spool_max_bytes)
+    parser = Parser(SshdTrust(settings.ssh_units), host)
+    collector = Collector(settings.collector_url, settings.agent_token, settings.ca_file, version)
+    heartbeat = Heartbeat(host, version, settings.heartbeat_seconds)
+    journal = Journal(stop, journal_source)
+    reader = JournalReader(journal, spool, parser, settings.backfill_hours, stop)
+    sender = Sender(spool, collector, heartbeat, stop)
+    workers = (
+        _Worker("journal reader", reader, stop),
+        _Worker("sender", sender, stop),
+    )
+    for worker in workers:
+        worker.thread.start()
+    log.info(
+        "Watchtower agent %s reads the journal and reports to %s.",
+        version,
+        settings.collector_url,
+    )
+    notifier.ready(f"Reporting to {settings.collector_url}")
+    _watch(workers, stop, notifier)
+    notifier.stopping()
+    spool.arrived.set()
+    for worker in workers:
+        worker.thread.join(_STOP_SECONDS)
+    if not any(worker.thread.is_alive() for worker in workers):
+        spool.close()
+    failed = any(worker.failed for worker in workers)
+    log.info("Watchtower agent stopped." if not failed else "Watchtower agent ends to start anew.")
+    return EXIT_FAILED if failed else EXIT_OK
+
+
+def _watch(workers: Sequence[_Worker], stop: Wakeup, notifier: ServiceNotifier) -> None:
+    """Tell systemd's watchdog about the threads until the agent is to stop."""
+    interval = watchdog_interval()
+    while not stop.wait(interval if interval is not None else _WATCH_SECONDS):
+        silent = [w for w in workers if w.pulse.age() > _THREAD_SILENCE_SECONDS]
+        if not silent:
+            notifier.watchdog()
+            continue
+        for worker in silent:
+            log.error("The %s makes no progress.", worker.thread.name)

@@ -1,0 +1,184 @@
+"""The thread that brings the spool's events to the collector."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from watchtower_agent.backoff import Backoff, jitter
+from watchtower_agent.collector import Answer, Collector, Verdict
+from watchtower_agent.event import HEARTBEAT, Event, format_timestamp
+from watchtower_agent.log import complain
+from watchtower_agent.pulse import Pulse
+from watchtower_agent.spool_file import SpoolError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from watchtower_agent.host import Host
+    from watchtower_agent.spool import Spool, SpooledEvent
+    from watchtower_agent.wakeup import Wakeup
+
+log = logging.getLogger(__name__)
+
+BATCH_EVENTS = 500
+BATCH_BYTES = 512 * 1024
+# A wrong token is mended by people, and the collector slows down who repeats one.
+_UNAUTHORIZED_SECONDS = (30.0, 60.0)
+_SPOOL_RETRY_SECONDS = 10.0
+# However rare the heartbeats are, the thread shows that it is alive.
+_SIGN_OF_LIFE_SECONDS = 60.0
+
+
+class Sender:
+    """Sends batches, oldest first; an event leaves the spool only when it is acknowledged."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        collector: Collector,
+        heartbeat: Heartbeat,
+        stop: Wakeup,
+    ) -> None:
+        self._spool = spool
+        self._collector = collector
+        self._heartbeat = heartbeat
+        self._stop = stop
+        self.pulse = Pulse()
+        self._backoff = Backoff()
+        self._batch_events = BATCH_EVENTS
+        self._failure: Verdict | None = None
+
+    def run(self) -> None:
+        """Send until told to stop."""
+        while not self._stop.is_set():
+            self.pulse.beat()
+            try:
+                wait = self.step()
+            except SpoolError as error:
+                complain(log, "%s. Sending is tried again.", error)
+                wait = _SPOOL_RETRY_SECONDS
+            if wait:
+                self._stop.wait(wait)
+
+    def step(self) -> float:
+        """Send one batch, or a heartbeat if one is due, or wait for either.
+
+        Returns the seconds to wait before the next step.
+
+        Raises:
+            SpoolError: the spool cannot be used; whatever was sent will be sent again.
+        """
+        self._spool.arrived.clear()
+        self._spool.report_overflow(self._heartbeat.host)
+        batch = self._spool.batch(self._batch_events, BATCH_BYTES)
+        if batch:
+            return self._after(self._collector.post([event.body for event in batch]), batch)
+        due = self._heartbeat.due_in()
+        if due > 0:
+            self._spool.arrived.wait(min(due, _SIGN_OF_LIFE_SECONDS))
+            return 0.0
+        beat = self._heartbeat.event(self._spool.depth())
+        return self._after(self._collector.post([beat.to_json()]), [])
+
+    def _after(self, answer: Answer, batch: Sequence[SpooledEvent]) -> float:
+        """Draw the consequences of an answer; return the seconds to wait."""
+        if answer.verdict is Verdict.ACKNOWLEDGED:
+            self._acknowledged(answer, batch)
+            return 0.0
+        if answer.verdict in (Verdict.TOO_LARGE, Verdict.REFUSED) and batch:
+            # The collector refuses single events singly. If it refuses the request as a whole,
+            # the one event at fault is found by halving.
+            if len(batch) > 1:
+                self._batch_events = len(batch) // 2
+            else:
+                self._bury(batch[0], answer.detail)
+            return 0.0
+        self._report(answer)
+        if answer.verdict is Verdict.UNAUTHORIZED:
+            return jitter(*_UNAUTHORIZED_SECONDS)
+        wait = self._backoff.next_wait()
+        if answer.retry_after is not None:
+            # The jitter stays, or every agent that was told the same would return together.
+            wait += answer.retry_after
+        return wait
+
+    def _acknowledged(self, answer: Answer, batch: Sequence[SpooledEvent]) -> None:
+        delivered, refused = [], []
+        for event, reason in zip(batch, answer.rejections):
+            if reason is None:
+                delivered.append(event.seq)
+            else:
+                refused.append((event.seq, reason))
+                log.error(
+                    "The collector rejected an event for good (%s); it is kept as a dead letter.",
+                    reason,
+                )
+        self._spool.settle(delivered, refused)
+        self._heartbeat.delivered()
+        self._backoff.reset()
+        self._batch_events = min(BATCH_EVENTS, self._batch_events * 2)
+        if self._failure is not None:
+            log.info("The collector takes events again.")
+            self._failure = None
+
+    def _bury(self, event: SpooledEvent, reason: str) -> None:
+        log.error(
+            "The collector refuses an event for good (%s); it is kept as a dead letter.", reason
+        )
+        self._spool.settle([], [(event.seq, reason)])
+
+    def _report(self, answer: Answer) -> None:
+        """Log a failure once, not at every attempt."""
+        if answer.verdict is self._failure:
+            return
+        self._failure = answer.verdict
+        if answer.verdict is Verdict.UNAUTHORIZED:
+            log.error(
+                "The collector does not accept this agent's token (401). Set "
+                "WATCHTOWER_AGENT_TOKEN in the agent's .env to the one the collector knows and "
+                "restart watchtower-agent. Events are kept until then."
+            )
+        elif answer.verdict is Verdict.BUSY:
+            log.warning(
+                "The collector is busy: %s. Events are kept and sent later.", answer.detail
+            )
+        elif answer.verdict is Verdict.UNREACHABLE:
+            log.warning(
+                "The collector cannot be reached: %s. Events are kept and sent later.",
+                answer.detail,
+            )
+        else:
+            log.error(
+                "What answers at WATCHTOWER_COLLECTOR_URL does not answer like a collector: %s. "
+                "Check the address. Events are kept until then.",
+                answer.detail,
+            )
+
+
+class Heartbeat:
+    """Says that the host is there when nothing else does."""
+
+    def __init__(self, host: Host, version: str, interval: float) -> None:
+        self.host = host
+        self._version = version
+        self._interval = interval
+        self._due_at = time.monotonic()
+
+    def due_in(self) -> float:
+        """Return the seconds until the next heartbeat; the first one is due at once."""
+        return self._due_at - time.monotonic()
+
+    def delivered(self) -> None:
+        """Note that the collector has heard of this host just now."""
+        self._due_at = time.monotonic() + self._interval
+
+    def event(self, spool_depth: int) -> Event:
+        """Return a heartbeat. It is sent at once or not at all, never spooled."""
+        beat = self.host.event(
+            HEARTBEAT, format_timestamp(time.time_ns() // 1000), uuid.uuid4().hex
+        )
+        return replace(beat, agent_version=self._version, spool_depth=spool_depth)

@@ -1,0 +1,289 @@
+"""The events that the collector has not acknowledged yet, and how far the journal was read.
+
+One SQLite file. Events and the cursor behind them are committed in one transaction, so after a
+crash at any moment either both are there or neither.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from watchtower_agent.event import (
+    JOURNAL_GAP,
+    LOGIN,
+    LOGIN_FAILED,
+    SPOOL_OVERFLOW,
+    UNTRUSTED,
+    Event,
+    format_timestamp,
+    hash_id,
+)
+from watchtower_agent.spool_file import as_spool_error, open_spool_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from watchtower_agent.host import Host
+
+FILE_NAME = "spool.db"
+DEAD_LETTERS_KEPT = 1000
+# What a row costs beside its text: keys, index entries, page slack.
+_ROW_OVERHEAD = 200
+
+# When the spool is full, the lowest number goes first, the oldest within it. Anybody can write
+# untrusted entries and cause failures, so they must not be able to push out a login.
+_IMPORTANCE = {UNTRUSTED: 0, LOGIN_FAILED: 1, LOGIN: 3, JOURNAL_GAP: 4, SPOOL_OVERFLOW: 4}
+_ORDINARY = 2
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far the journal was read: the last entry's cursor, boot and time of reception."""
+
+    cursor: str
+    boot_id: str
+    realtime: int  # microseconds since 1970
+
+
+@dataclass(frozen=True)
+class SpooledEvent:
+    """An event as it lies in the spool."""
+
+    seq: int
+    body: str
+
+
+class Spool:
+    """The spool file. Its methods may be called from several threads.
+
+    Attributes:
+        arrived: set whenever events were added. Who waits for it clears it before looking.
+    """
+
+    def __init__(self, directory: Path, max_bytes: int) -> None:
+        """Open the spool, or make it.
+
+        Raises:
+            SpoolError: it can be neither opened nor made.
+            NewerSpoolError: it must not be touched by this version.
+        """
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self.arrived = threading.Event()
+        self._path = directory / FILE_NAME
+        self._connection, aside = open_spool_file(self._path)
+        with as_spool_error(self._path):
+            if aside is not None:
+                self._set_state("replaces", str(aside))
+            self._bytes = self._scalar("SELECT coalesce(sum(size), 0) FROM events")
+
+    def add(self, events: Sequence[Event], position: Position | None) -> int:
+        """Store events and, in the same transaction, the position behind them.
+
+        An event whose id is in the spool already is not stored again. Returns how many are new.
+
+        Raises:
+            SpoolError: nothing was stored.
+        """
+        with self._lock, self._transaction():
+            added = sum(self._insert(event) for event in events)
+            if position is not None:
+                self._set_state("position", json.dumps(asdict(position)))
+            self._evict()
+        if added:
+            self.arrived.set()
+        return added
+
+    def position(self) -> Position | None:
+        """Return where to read on, or None before the first reading.
+
+        Raises:
+            SpoolError: the spool cannot be read.
+        """
+        with self._lock, as_spool_error(self._path):
+            text = self._state("position")
+        return None if text is None else Position(**json.loads(text))
+
+    def replaces(self) -> str | None:
+        """Return where the damaged spool is kept that this one took the place of, if it did.
+
+        Raises:
+            SpoolError: the spool cannot be read.
+        """
+        with self._lock, as_spool_error(self._path):
+            return self._state("replaces")
+
+    def batch(self, max_events: int, max_bytes: int) -> list[SpooledEvent]:
+        """Return the oldest events: at least one if there is any, within the bounds otherwise.
+
+        Raises:
+            SpoolError: the spool cannot be read.
+        """
+        with self._lock, as_spool_error(self._path):
+            rows = self._connection.execute(
+                "SELECT seq, body FROM events ORDER BY seq LIMIT ?", (max_events,)
+            )
+            chosen: list[SpooledEvent] = []
+            size = 0
+            for seq, body in rows:
+                size += len(body) + 1
+                if chosen and size > max_bytes:
+                    break
+                chosen.append(SpooledEvent(seq, body))
+            rows.close()
+            return chosen
+
+    def settle(self, delivered: Sequence[int], refused: Sequence[tuple[int, str]]) -> None:
+        """Forget what was acknowledged; move what was refused, with its reason, aside.
+
+        Raises:
+            SpoolError: nothing was changed; the events will be sent again.
+        """
+        with self._lock, self._transaction():
+            now = format_timestamp(time.time_ns() // 1000)
+            for seq, reason in refused:
+                self._connection.execute(
+                    "INSERT INTO dead_letters (refused_at, reason, body) "
+                    "SELECT ?, ?, body FROM events WHERE seq = ?",
+                    (now, reason, seq),
+                )
+            self._delete([*delivered, *(seq for seq, _ in refused)])
+            if refused:
+                self._connection.execute(
+                    "DELETE FROM dead_letters WHERE seq <= "
+                    "(SELECT max(seq) FROM dead_letters) - ?",
+                    (DEAD_LETTERS_KEPT,),
+                )
+            emptied = not self._scalar("SELECT EXISTS (SELECT 1 FROM events)")
+        if emptied:
+            self._shrink()
+
+    def depth(self) -> int:
+        """Return how many events wait.
+
+        Raises:
+            SpoolError: the spool cannot be read.
+        """
+        with self._lock, as_spool_error(self._path):
+            return self._scalar("SELECT count(*) FROM events")
+
+    def report_overflow(self, host: Host) -> bool:
+        """Turn the count of dropped events into one event that waits among the others.
+
+        While such an event waits, further drops are counted for the next one, so that a long
+        outage does not fill the spool with reports about its being full.
+
+        Raises:
+            SpoolError: nothing was changed.
+        """
+        with self._lock, self._transaction():
+            dropped = json.loads(self._state("dropped") or "{}")
+            if not dropped or self._scalar(
+                "SELECT count(*) FROM events WHERE type = ?", (SPOOL_OVERFLOW,)
+            ):
+                return False
+            now = format_timestamp(time.time_ns() // 1000)
+            counts = ", ".join(f"{count} {name}" for name, count in sorted(dropped.items()))
+            report = host.event(
+                SPOOL_OVERFLOW, now, hash_id(b"spool_overflow", host.name.encode(), now.encode())
+            )
+            text = (
+                f"The agent's spool was full and {sum(dropped.values())} events were dropped, "
+                f"the least important first: {counts}."
+            )
+            self._insert(replace(report, raw_message=text, trusted=True))
+            self._set_state("dropped", "{}")
+            return True
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock, suppress(sqlite3.Error):
+            self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        bytes_before = self._bytes
+        with as_spool_error(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._bytes = bytes_before
+                # A full disk may have ended the transaction already.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _insert(self, event: Event) -> int:
+        body = event.to_json()
+        size = len(body) + _ROW_OVERHEAD
+        cursor = self._connection.execute(
+            "INSERT OR IGNORE INTO events (event_id, importance, type, size, body) "
+            "VALUES (?, ?, ?, ?, ?)",
+            (event.event_id, _IMPORTANCE.get(event.type, _ORDINARY), event.type, size, body),
+        )
+        self._bytes += size * cursor.rowcount
+        return cursor.rowcount
+
+    def _evict(self) -> None:
+        """Make room, and count what went by type."""
+        dropped: dict[str, int] = {}
+        excess = self._bytes - self._max_bytes
+        if excess > 0:
+            going = []
+            for seq, name, size in self._connection.execute(
+                "SELECT seq, type, size FROM events ORDER BY importance, seq"
+            ):
+                going.append(seq)
+                dropped[name] = dropped.get(name, 0) + 1
+                excess -= size
+                if excess <= 0:
+                    break
+            self._delete(going)
+        if dropped:
+            counted = json.loads(self._state("dropped") or "{}")
+            for name, count in dropped.items():
+                counted[name] = counted.get(name, 0) + count
+            self._set_state("dropped", json.dumps(counted))
+
+    def _delete(self, seqs: Sequence[int]) -> None:
+        for seq in seqs:
+            row = self._connection.execute(
+                "SELECT size FROM events WHERE seq = ?", (seq,)
+            ).fetchone()
+            if row is not None:
+                self._connection.execute("DELETE FROM events WHERE seq = ?", (seq,))
+                self._bytes -= row[0]
+
+    def _shrink(self) -> None:
+        """Give the disk space of a backlog back once it is gone."""
+        with self._lock, suppress(sqlite3.Error):
+            if self._scalar("PRAGMA freelist_count") > 1000:
+                # It frees a page with each step, and only executescript steps to the end.
+                self._connection.executescript("PRAGMA incremental_vacuum;")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _state(self, name: str) -> str | None:
+        row = self._connection.execute(
+            "SELECT value FROM state WHERE name = ?", (name,)
+        ).fetchone()
+        return None if row is None else row[0]
+
+    def _set_state(self, name: str, value: str) -> None:
+        self._connection.execute(
+            "INSERT INTO state (name, value) VALUES (?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, value),
+        )
+
+    def _scalar(self, statement: str, values: Sequence[object] = ()) -> int:
+        with closing(self._connection.execute(statement, values)) as cursor:
+            return int(cursor.fetchone()[0])

@@ -1,0 +1,1 @@
+"""Watchtower's collector: takes events from the agents, keeps them, answers questions."""

@@ -1,0 +1,32 @@
+"""IP addresses as 16 bytes that sort like the addresses, so that a network is one range.
+
+IPv4 is written as IPv4-mapped IPv6 (RFC 4291, section 2.5.5.2).
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, ip_address, ip_network
+
+_MAPPED = bytes(10) + b"\xff\xff"
+
+
+def sortable_bytes(text: str) -> bytes | None:
+    """Return the 16 bytes of an address, without its zone; ``None`` when it is no address."""
+    try:
+        packed = ip_address(text.partition("%")[0]).packed
+    except ValueError:
+        return None
+    return _MAPPED + packed if len(packed) == 4 else packed
+
+
+def network_range(text: str) -> tuple[bytes, bytes]:
+    """Return the first and the last address, as sortable bytes, of an address or a CIDR network.
+
+    Raises:
+        ValueError: ``text`` is neither.
+    """
+    network = ip_network(text.partition("%")[0], strict=False)
+    first, last = network.network_address.packed, network.broadcast_address.packed
+    if isinstance(network, IPv4Network):
+        return _MAPPED + first, _MAPPED + last
+    return first, last

@@ -1,0 +1,51 @@
+"""The ASGI application: routes, errors, and the writer's life."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from watchtower_collector.body import BodyReader
+from watchtower_collector.errors import add_error_handlers
+from watchtower_collector.routes.events import events_router
+from watchtower_collector.routes.healthz import healthz_router
+from watchtower_collector.routes.login import login_router
+from watchtower_collector.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from watchtower_collector.settings import Settings
+    from watchtower_collector.store import EventStore
+    from watchtower_collector.writer import Writer
+
+
+def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI:
+    """Return the application. Its lifespan starts the writer, and drains it at the end."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        writer.start()
+        try:
+            yield
+        finally:
+            await writer.stop()
+
+    app = FastAPI(
+        title="Watchtower collector",
+        version=VERSION,
+        lifespan=lifespan,
+        # The schema of an internal surface is nobody's business outside.
+        openapi_url=None,
+        redirect_slashes=False,
+        # FastAPI's OpenTelemetry opens connections of its own where the environment says so.
+        telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
+    )
+    add_error_handlers(app)
+    bodies = BodyReader(settings.max_body_bytes)
+    app.include_router(login_router(writer, bodies, settings.agent_token))
+    app.include_router(events_router(store, settings.admin_api_key))
+    app.include_router(healthz_router(writer))
+    return app

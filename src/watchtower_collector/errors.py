@@ -1,0 +1,96 @@
+"""What a request is answered when it cannot be done: one shape for all of it.
+
+``{"status": "error", "error": {"message": "…", …}}``, where 422 adds what was wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from watchtower_collector.store import StoreUnavailableError
+from watchtower_collector.writer import QueueFullError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastapi import FastAPI
+    from starlette.requests import Request
+
+QUEUE_FULL_SECONDS = 2
+UNAVAILABLE_SECONDS = 10
+
+
+def json_response(
+    document: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return ``document`` as compact JSON in UTF-8, which no cache may keep."""
+    body = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return Response(
+        body,
+        status,
+        {"Cache-Control": "no-store", **(headers or {})},
+        media_type="application/json",
+    )
+
+
+def error_response(
+    status: int, message: str, headers: Mapping[str, str] | None = None, **details: object
+) -> Response:
+    """Return the one error shape; ``details`` join the message in ``error``."""
+    error = {"message": message, **details}
+    return json_response({"status": "error", "error": error}, status, headers)
+
+
+def _http(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    message = error.detail or HTTPStatus(error.status_code).phrase
+    return error_response(error.status_code, message, error.headers)
+
+
+def _parameters(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first = error.errors()[0]
+    names = [str(part) for part in first["loc"][1:2]]
+    message = first["msg"].removeprefix("Value error, ")
+    return error_response(422, message, parameter=names[0] if names else "")
+
+
+def _queue_full(_request: Request, _error: Exception) -> Response:
+    return error_response(
+        503,
+        "too many events are waiting to be written; try again",
+        {"Retry-After": str(QUEUE_FULL_SECONDS)},
+        reason="queue_full",
+    )
+
+
+def _unavailable(_request: Request, error: Exception) -> Response:
+    # The reason word only: the rest names files, and belongs to the journal.
+    reason = error.reason if isinstance(error, StoreUnavailableError) else "internal_error"
+    return error_response(
+        503,
+        f"the store cannot do this now: {reason}",
+        {"Retry-After": str(UNAVAILABLE_SECONDS)},
+        reason=reason,
+    )
+
+
+def _defect(_request: Request, _error: Exception) -> Response:
+    return error_response(500, "a defect in the collector; its journal says more")
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every error of ``app`` in the one shape."""
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _parameters)
+    app.add_exception_handler(QueueFullError, _queue_full)
+    app.add_exception_handler(StoreUnavailableError, _unavailable)
+    app.add_exception_handler(Exception, _defect)

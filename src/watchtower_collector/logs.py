@@ -1,0 +1,56 @@
+"""Log lines on standard error, one each, with the priorities that journald understands."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+
+# sd-daemon(3): "<N>" at the start of a line sets its priority, N as in syslog(3).
+_PRIORITIES = (
+    (logging.CRITICAL, "<2>"),
+    (logging.ERROR, "<3>"),
+    (logging.WARNING, "<4>"),
+    (logging.INFO, "<6>"),
+)
+
+
+class _JournalFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = next((p for level, p in _PRIORITIES if record.levelno >= level), "<7>")
+        # journald takes each line as an entry of its own: every line needs the prefix.
+        return "\n".join(prefix + line for line in super().format(record).splitlines())
+
+
+def configure_logging() -> None:
+    """Send log lines to standard error; with priorities where that is the journal.
+
+    systemd sets ``JOURNAL_STREAM`` where standard error goes to the journal (systemd.exec(5)).
+    """
+    handler = logging.StreamHandler()
+    if "JOURNAL_STREAM" in os.environ:
+        handler.setFormatter(_JournalFormatter("%(message)s"))
+    else:
+        handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    # uvicorn reports each step of its start and stop at INFO; ours say it in fewer lines.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+
+
+class Throttle:
+    """Lets one line through in ``seconds``, and counts what it held back."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._next = 0.0
+        self._held = 0
+
+    def admit(self) -> int | None:
+        """Return how many were held back since the last line, or ``None`` to hold this one."""
+        now = time.monotonic()
+        if now < self._next:
+            self._held += 1
+            return None
+        held, self._held = self._held, 0
+        self._next = now + self._seconds
+        return held

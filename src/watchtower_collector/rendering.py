@@ -1,0 +1,103 @@
+"""Events as they go out: JSON, JSON Lines, CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+from watchtower_collector.timestamps import format_rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from watchtower_collector.store import Row
+
+FIELDS = (
+    "id",
+    "event_id",
+    "type",
+    "timestamp",
+    "received_at",
+    "hostname",
+    "user",
+    "method",
+    "source_ip",
+    "source_port",
+    "key_type",
+    "key_fingerprint",
+    "certificate_id",
+    "certificate_ca",
+    "raw_message",
+    "region",
+    "host_group",
+    "severity",
+    "flagged",
+    "trusted",
+    "ambiguous",
+    "agent_version",
+    "spool_depth",
+)
+# What makes a spreadsheet take a cell for a formula, also after it stripped what stands before:
+# https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def event_document(row: Row) -> dict[str, Any]:
+    """Return a row of the store as the JSON object that a client sees.
+
+    Every field is there, ``null`` where the event has none; the fields of a newer agent follow.
+    """
+    document = {name: row[name] for name in FIELDS}
+    document["timestamp"] = format_rfc3339(row["timestamp"])
+    document["received_at"] = format_rfc3339(row["received_at"])
+    if row["event_id"] is not None:
+        document["event_id"] = row["event_id"].hex()
+    if row["extra"] is not None:
+        document = {**json.loads(row["extra"]), **document}
+    return document
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def render_json(rows: Iterable[Row]) -> str:
+    """Return a JSON array."""
+    return _json([event_document(row) for row in rows])
+
+
+def render_json_lines(rows: Iterable[Row]) -> str:
+    """Return one JSON object a line."""
+    return "".join(_json(event_document(row)) + "\n" for row in rows)
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return "'" + value
+    return value
+
+
+def csv_header() -> str:
+    """Return the first line of a CSV answer (RFC 4180)."""
+    return ",".join((*FIELDS, "extra")) + "\r\n"
+
+
+def render_csv(rows: Iterable[Row]) -> str:
+    """Return CSV lines that a spreadsheet opens as text: no cell begins like a formula."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    for row in rows:
+        document = event_document(row)
+        cells = [_cell(document[name]) for name in FIELDS]
+        writer.writerow([*cells, _cell(row["extra"])])
+    return out.getvalue()
+
+
+STREAMED: dict[str, tuple[str, Callable[[], str], Callable[[Iterable[Row]], str]]] = {
+    "csv": ("text/csv", csv_header, render_csv),
+    "jsonl": ("application/jsonl", str, render_json_lines),
+}

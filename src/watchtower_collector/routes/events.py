@@ -1,0 +1,120 @@
+"""``GET /events``: what happened, newest first."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+from urllib.parse import urlencode
+
+import anyio
+import anyio.to_thread
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from watchtower_collector.auth import ADMIN_HEADER, require_secret
+from watchtower_collector.rendering import STREAMED, render_json
+from watchtower_collector.routes.parameters import (
+    DEFAULT_LIMIT,
+    MAX_LIMIT,
+    EventParameters,
+    check_names,
+    next_page_parameters,
+)
+from watchtower_collector.store import READERS, EventStore, Row
+from watchtower_collector.store.cursor import encode_cursor
+from watchtower_collector.store.query import EventQuery, Position
+
+_NO_STORE = {"Cache-Control": "no-store"}
+_BY_ACCEPT = {
+    "application/json": "json",
+    "text/csv": "csv",
+    "application/jsonl": "jsonl",
+    "application/x-ndjson": "jsonl",
+}
+
+
+def events_router(store: EventStore, admin_api_key: str) -> APIRouter:
+    """Return the route."""
+    # In this order: who may not ask learns nothing about the parameters.
+    checks = [Depends(require_secret(ADMIN_HEADER, admin_api_key)), Depends(check_names)]
+    router = APIRouter(dependencies=checks)
+    pages = _Pages(store)
+
+    @router.get("/events", response_model=None)
+    async def events(
+        request: Request, parameters: Annotated[EventParameters, Query()]
+    ) -> Response:
+        wanted = parameters.format or _accepted(request)
+        if wanted == "json":
+            return await _json_page(pages, parameters)
+        return await _stream(pages, parameters, wanted)
+
+    return router
+
+
+class _Pages:
+    """Reads the store in threads, a few at a time, away from the event loop."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+        self._limiter = anyio.CapacityLimiter(READERS)
+
+    async def read(self, query: EventQuery, after: Position | None, limit: int) -> list[Row]:
+        return await anyio.to_thread.run_sync(
+            self._store.page, query, after, limit, limiter=self._limiter
+        )
+
+
+def _accepted(request: Request) -> str:
+    for part in request.headers.get("accept", "").split(","):
+        wanted = _BY_ACCEPT.get(part.partition(";")[0].strip().lower())
+        if wanted is not None:
+            return wanted
+    return "json"
+
+
+def _position(row: Row) -> Position:
+    return Position(row["timestamp"], row["id"])
+
+
+def _link(parameters: EventParameters, query: EventQuery, last: Row) -> dict[str, str]:
+    # Relative to the server (RFC 8288, section 3.1): whatever name and port it is reached by.
+    following = next_page_parameters(parameters, query, encode_cursor(_position(last)))
+    return {"Link": f'</events?{urlencode(following)}>; rel="next"'}
+
+
+async def _json_page(pages: _Pages, parameters: EventParameters) -> Response:
+    query = parameters.query()
+    limit = parameters.limit or DEFAULT_LIMIT
+    # One more than wanted tells whether a next page has anything on it.
+    rows = await pages.read(query, parameters.position(), limit + 1)
+    headers = dict(_NO_STORE)
+    if len(rows) > limit:
+        headers |= _link(parameters, query, rows[limit - 1])
+    return Response(render_json(rows[:limit]), 200, headers, media_type="application/json")
+
+
+async def _stream(pages: _Pages, parameters: EventParameters, wanted: str) -> Response:
+    """Answer with everything that matches, page by page, unless a limit is given."""
+    media_type, header, render = STREAMED[wanted]
+    query = parameters.query()
+    limit = parameters.limit
+    # The first page before the status line goes out: a store in trouble is a 503, not half a file.
+    rows = await pages.read(query, parameters.position(), limit + 1 if limit else MAX_LIMIT)
+    headers = dict(_NO_STORE)
+    if limit and len(rows) > limit:
+        headers |= _link(parameters, query, rows[limit - 1])
+
+    async def lines() -> AsyncIterator[str]:
+        nonlocal rows
+        yield header()
+        if limit:
+            yield render(rows[:limit])
+            return
+        # Each page is a read of its own: a slow client holds no transaction, and so no WAL.
+        while rows:
+            yield render(rows)
+            full = len(rows) == MAX_LIMIT
+            rows = await pages.read(query, _position(rows[-1]), MAX_LIMIT) if full else []
+
+    headers["Content-Disposition"] = f'attachment; filename="watchtower-events.{wanted}"'
+    return StreamingResponse(lines(), 200, headers, media_type=media_type)

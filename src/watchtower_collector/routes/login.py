@@ -1,0 +1,78 @@
+"""``POST /login``: events come in."""
+
+from fastapi import APIRouter, Depends, HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from watchtower_collector.auth import TOKEN_HEADER, require_secret
+from watchtower_collector.body import BodyReader
+from watchtower_collector.errors import error_response, json_response
+from watchtower_collector.event import RefusedEventError, event_row, parse_event
+from watchtower_collector.store import Duplicate, Outcome, Refused, Row
+from watchtower_collector.strict_json import loads
+from watchtower_collector.timestamps import now_us
+from watchtower_collector.writer import Writer
+
+MAX_EVENTS = 1_000  # in one array
+
+
+def login_router(writer: Writer, bodies: BodyReader, agent_token: str) -> APIRouter:
+    """Return the route. It answers when the events are committed and on disk."""
+    router = APIRouter(dependencies=[Depends(require_secret(TOKEN_HEADER, agent_token))])
+
+    @router.post("/login", status_code=201, response_model=None)
+    async def login(request: Request) -> Response:
+        async with bodies.read(request) as body:
+            try:
+                document = loads(body)
+            except ValueError as error:
+                return error_response(422, str(error))
+            if isinstance(document, list):
+                return await _take_array(document, writer)
+            return await _take_one(document, writer)
+
+    return router
+
+
+async def _take_one(document: object, writer: Writer) -> Response:
+    try:
+        row = event_row(parse_event(document), now_us())
+    except RefusedEventError as error:
+        return error_response(422, error.message, event=0, field=error.field)
+    (outcome,) = await writer.append([row])
+    if isinstance(outcome, Refused):
+        return error_response(422, outcome.message, event=0, field="")
+    return json_response({"status": "ok", "id": outcome.id}, 201)
+
+
+async def _take_array(documents: list[object], writer: Writer) -> Response:
+    if len(documents) > MAX_EVENTS:
+        raise HTTPException(413, f"{len(documents)} events in one array: at most {MAX_EVENTS}")
+    received_at = now_us()
+    rows: list[Row] = []
+    results: list[dict[str, object]] = [{}] * len(documents)
+    places: list[int] = []
+    for index, document in enumerate(documents):
+        try:
+            rows.append(event_row(parse_event(document), received_at))
+            places.append(index)
+        except RefusedEventError as error:
+            results[index] = _rejected(index, error.field, error.message)
+    outcomes = await writer.append(rows) if rows else []
+    for index, outcome in zip(places, outcomes, strict=True):
+        results[index] = _result(index, outcome)
+    return json_response({"status": "ok", "results": results}, 201)
+
+
+def _result(index: int, outcome: Outcome) -> dict[str, object]:
+    if isinstance(outcome, Refused):
+        return _rejected(index, "", outcome.message)
+    status = "duplicate" if isinstance(outcome, Duplicate) else "ok"
+    return {"status": status, "id": outcome.id}
+
+
+def _rejected(index: int, field: str, message: str) -> dict[str, object]:
+    return {
+        "status": "rejected",
+        "error": {"event": index, "field": field, "message": message},
+    }

@@ -1,0 +1,140 @@
+"""The process: settings, socket, store, server, and the words to systemd."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import uvicorn
+
+from watchtower_collector.app import create_app
+from watchtower_collector.logs import configure_logging
+from watchtower_collector.settings import Settings, SettingsError, read_settings
+from watchtower_collector.store import StoreUnavailableError, StoreUnusableError
+from watchtower_collector.store.sqlite import SQLiteStore
+from watchtower_collector.systemd import ActivationError, Notifier, inherited_listener
+from watchtower_collector.version import VERSION
+from watchtower_collector.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# sysexits.h; systemd's Restart= can tell the ones that no restart will mend.
+EX_UNAVAILABLE = 69
+EX_IOERR = 74
+EX_CONFIG = 78
+
+_BACKLOG = 2_048  # connections the kernel holds while we are busy; capped by net.core.somaxconn
+# Longer than Caddy keeps its idle connections to us (2 minutes): it must be the one who closes,
+# or a request may meet a connection that is just going away, and fail.
+_KEEP_ALIVE_SECONDS = 180
+_DRAIN_SECONDS = 15  # for answers on their way when the service stops
+
+_log = logging.getLogger(__name__)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, telling systemd when it accepts, that it lives, and when it stops."""
+
+    def __init__(self, config: uvicorn.Config, writer: Writer) -> None:
+        super().__init__(config)
+        self._writer = writer
+        self._notifier = Notifier(os.environ)
+        self._beating: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._notifier.send("READY=1")
+        period = self._notifier.watchdog_seconds()
+        if period is not None:
+            self._beating = asyncio.create_task(self._beat(period / 3))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._notifier.send("STOPPING=1")
+        await super().shutdown(sockets)
+        if self._beating is not None:
+            self._beating.cancel()
+
+    async def _beat(self, seconds: float) -> None:
+        # Runs on the event loop and looks at the writer: it vouches for both.
+        while True:
+            if self._writer.alive:
+                self._notifier.send("WATCHDOG=1")
+            await asyncio.sleep(seconds)
+
+
+def _listener(settings: Settings) -> socket.socket:
+    inherited = inherited_listener(os.environ)
+    if inherited is not None:
+        return inherited
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+
+
+def _serve(listener: socket.socket, settings: Settings, store: SQLiteStore) -> None:
+    writer = Writer(store, settings.queue_events)
+    config = uvicorn.Config(
+        create_app(settings, store, writer),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Caddy speaks to us over loopback; nobody else's X-Forwarded-For is believed.
+        forwarded_allow_ips=["127.0.0.1", "::1"],
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+    )
+    _log.info("collector %s listens on %s", VERSION, listener.getsockname())
+    _Server(config, writer).run(sockets=[listener])
+
+
+def _leave(_number: int, _frame: object) -> NoReturn:
+    # uvicorn takes the signal while it serves, drains, and then raises it again for us.
+    sys.exit(0)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the collector until it is told to stop, and return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="watchtower_collector",
+        description="Takes SSH-login events from Watchtower's agents, keeps them, and answers "
+        "questions about them. Settings come from the environment.",
+    )
+    parser.add_argument("--version", action="version", version=VERSION)
+    parser.parse_args(arguments)
+    configure_logging()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    os.umask(0o077)
+    try:
+        settings = read_settings(os.environ)
+        listener = _listener(settings)
+        store = SQLiteStore(settings.db_path)
+    except SettingsError as error:
+        for mistake in error.mistakes:
+            _log.critical("%s", mistake)
+        return EX_CONFIG
+    except (ActivationError, OSError) as error:
+        _log.critical("cannot listen: %s", error)
+        return EX_UNAVAILABLE
+    except StoreUnusableError as error:
+        _log.critical("%s", error)
+        return EX_CONFIG
+    except StoreUnavailableError as error:
+        _log.critical("%s", error)
+        return EX_IOERR
+    try:
+        _serve(listener, settings, store)
+    finally:
+        store.close()
+    return 0

@@ -1,0 +1,130 @@
+"""The settings of the collector, from the environment."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SECRET = re.compile(r"[A-Za-z0-9_-]{32,}", re.ASCII)
+
+
+class SettingsError(Exception):
+    """Some settings are missing or wrong; ``mistakes`` holds one sentence for each."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        self.mistakes = mistakes
+        super().__init__("; ".join(mistakes))
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number with its bounds, both included."""
+
+    name: str
+    default: int
+    low: int
+    high: int
+
+
+PORT = Whole("WATCHTOWER_PORT", 8000, 1, 65_535)
+MAX_BODY_BYTES = Whole("WATCHTOWER_MAX_BODY_BYTES", 8 << 20, 64 << 10, 64 << 20)
+# An array of 1,000 events must always fit into an empty queue.
+QUEUE_EVENTS = Whole("WATCHTOWER_QUEUE_EVENTS", 20_000, 1_000, 1_000_000)
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_DB_PATH = "/var/lib/watchtower/watchtower.db"
+NAMES = frozenset(
+    {
+        "ADMIN_API_KEY",
+        "WATCHTOWER_AGENT_TOKEN",
+        "WATCHTOWER_DB_PATH",
+        "WATCHTOWER_HOST",
+        *(setting.name for setting in (PORT, MAX_BODY_BYTES, QUEUE_EVENTS)),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Settings:
+    """Checked settings. Without a ``repr``: it would show the secrets."""
+
+    admin_api_key: str
+    agent_token: str
+    db_path: Path
+    host: str
+    port: int
+    max_body_bytes: int
+    queue_events: int
+
+
+def _secret(environment: Mapping[str, str], name: str, mistakes: list[str]) -> str:
+    value = environment.get(name, "")
+    fix = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe())'"
+    if not value:
+        mistakes.append(f"{name} is not set: {fix}")
+    elif not _SECRET.fullmatch(value):
+        mistakes.append(
+            f"{name} must be at least 32 characters, each a letter, a digit, '_' or '-'; "
+            f"the given one has {len(value)} characters: {fix}"
+        )
+    return value
+
+
+def _whole(environment: Mapping[str, str], setting: Whole, mistakes: list[str]) -> int:
+    text = environment.get(setting.name, "") or str(setting.default)
+    # At most nine digits: more is out of every bound, and int() of a megabyte is slow.
+    if re.fullmatch(r"[0-9]{1,9}", text) and setting.low <= int(text) <= setting.high:
+        return int(text)
+    mistakes.append(
+        f"{setting.name} must be a whole number from {setting.low} to {setting.high}, "
+        f"not {text[:40]!r}; leave it out for {setting.default}"
+    )
+    return setting.default
+
+
+def _host(environment: Mapping[str, str], mistakes: list[str]) -> str:
+    text = environment.get("WATCHTOWER_HOST", "") or DEFAULT_HOST
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        mistakes.append(
+            f"WATCHTOWER_HOST must be an IP address to listen on, not {text[:40]!r}; leave it out "
+            f"for {DEFAULT_HOST}"
+        )
+        return DEFAULT_HOST
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Return the settings found in ``environment``; a variable set to nothing counts as unset.
+
+    Variables that are not the collector's are ignored, also those that start with
+    ``WATCHTOWER_``: other parts of Watchtower use that prefix, too.
+
+    Raises:
+        SettingsError: with every mistake found, none of them showing a secret.
+    """
+    mistakes: list[str] = []
+    admin_api_key = _secret(environment, "ADMIN_API_KEY", mistakes)
+    agent_token = _secret(environment, "WATCHTOWER_AGENT_TOKEN", mistakes)
+    if admin_api_key and admin_api_key == agent_token:
+        mistakes.append(
+            "ADMIN_API_KEY and WATCHTOWER_AGENT_TOKEN are the same: every agent could read all "
+            "events; make a new value for one of them"
+        )
+    settings = Settings(
+        admin_api_key=admin_api_key,
+        agent_token=agent_token,
+        db_path=Path(environment.get("WATCHTOWER_DB_PATH", "") or DEFAULT_DB_PATH).absolute(),
+        host=_host(environment, mistakes),
+        port=_whole(environment, PORT, mistakes),
+        max_body_bytes=_whole(environment, MAX_BODY_BYTES, mistakes),
+        queue_events=_whole(environment, QUEUE_EVENTS, mistakes),
+    )
+    if mistakes:
+        raise SettingsError(mistakes)
+    return settings

@@ -1,0 +1,94 @@
+"""The store: one small interface, so that a second database can stand behind it.
+
+The exceptions::
+
+    StoreError
+     ├─ StoreUnavailableError   for now: disk full, locked, …; asking again later may work
+     └─ StoreUnusableError      for good: a newer schema, somebody else's file; a person must act
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from watchtower_collector.store.query import EventQuery, Position
+
+Row = dict[str, Any]
+
+READERS = 4  # queries at the same time; more would only wait for one another's pages
+
+
+class StoreError(Exception):
+    """Whatever the store says."""
+
+
+class StoreUnavailableError(StoreError):
+    """The store cannot do it now. ``reason`` is one word for ``/healthz``."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+
+class StoreUnusableError(StoreError):
+    """The store cannot be opened, and starting again will not help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The event is committed under this id."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Its ``event_id`` was committed before, under this id."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The database takes this one event never; the others of its batch are not concerned."""
+
+    message: str
+
+
+Outcome = Stored | Duplicate | Refused
+
+
+class EventStore(Protocol):
+    """What the collector asks of a database."""
+
+    def append(self, rows: Sequence[Row]) -> list[Outcome]:
+        """Commit ``rows`` in one transaction and return one outcome for each, in order.
+
+        On return they are on disk. Called from one thread only, the writer's.
+
+        Raises:
+            StoreUnavailableError: none of them is stored.
+        """
+
+    def probe(self) -> None:
+        """Commit something small, to see whether the store can write. The writer's thread only.
+
+        Raises:
+            StoreUnavailableError: it cannot.
+        """
+
+    def page(self, query: EventQuery, after: Position | None, limit: int) -> list[Row]:
+        """Return at most ``limit`` events that match, newest first, from after a position on.
+
+        May be called from up to ``READERS`` threads at once.
+
+        Raises:
+            StoreUnavailableError: it cannot read, or the query takes too long.
+        """
+
+    def close(self) -> None:
+        """Give everything back. No other call may follow."""

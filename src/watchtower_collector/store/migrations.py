@@ -1,0 +1,119 @@
+"""How a SQLite store came to its present schema, step by step.
+
+A step that was released is never changed: it is what operators' databases went through.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from watchtower_collector.store import StoreUnusableError
+from watchtower_collector.version import VERSION
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_CREATE = (
+    """
+    CREATE TABLE store_state (
+        only INTEGER PRIMARY KEY CHECK (only = 1),
+        schema_version INTEGER NOT NULL,
+        probed_at INTEGER NOT NULL
+    ) STRICT
+    """,
+    "INSERT INTO store_state (only, schema_version, probed_at) VALUES (1, 0, 0)",
+    # AUTOINCREMENT: an id, once acknowledged, never comes back for another event.
+    """
+    CREATE TABLE events (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        event_id BLOB CHECK (length(event_id) = 16),
+        type TEXT NOT NULL,
+        timestamp INTEGER NOT NULL,
+        received_at INTEGER NOT NULL,
+        hostname TEXT NOT NULL,
+        user TEXT,
+        method TEXT,
+        source_ip TEXT,
+        source_addr BLOB CHECK (length(source_addr) = 16),
+        source_port INTEGER,
+        key_type TEXT,
+        key_fingerprint TEXT,
+        certificate_id TEXT,
+        certificate_ca TEXT,
+        raw_message TEXT,
+        region TEXT,
+        host_group TEXT,
+        severity TEXT,
+        flagged INTEGER NOT NULL,
+        trusted INTEGER NOT NULL,
+        ambiguous INTEGER NOT NULL,
+        agent_version TEXT,
+        spool_depth INTEGER,
+        extra TEXT
+    ) STRICT
+    """,
+    "CREATE UNIQUE INDEX events_event_id ON events (event_id)",
+    "CREATE INDEX events_timestamp ON events (timestamp)",
+    "CREATE INDEX events_hostname ON events (hostname, timestamp)",
+    "CREATE INDEX events_user ON events (user, timestamp)",
+    "CREATE INDEX events_source ON events (source_addr, timestamp)",
+    "CREATE INDEX events_type ON events (type, timestamp)",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_CREATE,)
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """Return the version of the schema in this database, 0 for an empty one.
+
+    Raises:
+        StoreUnusableError: the database holds tables, but not Watchtower's.
+    """
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    if not tables:
+        return 0
+    if "store_state" not in tables:
+        raise StoreUnusableError(
+            "it is a SQLite database, but not Watchtower's: point WATCHTOWER_DB_PATH elsewhere"
+        )
+    (version,) = connection.execute("SELECT schema_version FROM store_state").fetchone()
+    return int(version)
+
+
+def _refuse_newer(version: int, newest: int) -> None:
+    if version > newest:
+        raise StoreUnusableError(
+            f"its schema has version {version}, collector {VERSION} knows versions up to "
+            f"{newest}: a newer collector wrote it; install that one again, or restore a backup "
+            "from before the upgrade"
+        )
+
+
+def migrate(connection: sqlite3.Connection, steps: tuple[tuple[str, ...], ...] = STEPS) -> int:
+    """Bring the database to the newest schema and return the version it had before.
+
+    Each step is one transaction: power may fail at any moment. The connection must leave
+    transactions to us (``isolation_level=None``).
+
+    Raises:
+        StoreUnusableError: the schema is newer than this program.
+        sqlite3.Error: whatever else the database says.
+    """
+    found = None
+    while True:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            version = schema_version(connection)
+            found = version if found is None else found
+            _refuse_newer(version, len(steps))
+            if version == len(steps):
+                connection.execute("ROLLBACK")
+                return found
+            for statement in steps[version]:
+                connection.execute(statement)
+            connection.execute("UPDATE store_state SET schema_version = ?", (version + 1,))
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise

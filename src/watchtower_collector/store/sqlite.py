@@ -1,0 +1,215 @@
+"""The store on SQLite: one connection that writes, a few that read."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from watchtower_collector.store import (
+    READERS,
+    Duplicate,
+    Outcome,
+    Refused,
+    Row,
+    Stored,
+    StoreUnavailableError,
+    StoreUnusableError,
+)
+from watchtower_collector.store.migrations import migrate
+from watchtower_collector.store.query import EventQuery, Position, select_page
+from watchtower_collector.store.schema import EVENTS, STORE_STATE
+from watchtower_collector.store.sqlite_errors import explained
+from watchtower_collector.timestamps import now_us
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+READ_DEADLINE_SECONDS = 30.0
+_BUSY_MS = 5_000
+_WRONG_PATH = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+_LOOKUP = 500  # event ids in one IN list
+_INSERT = insert(EVENTS).on_conflict_do_nothing(index_elements=[EVENTS.c.event_id])
+_LAST_ID = sa.text("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
+# What the database says of one row, never of itself: a value too large, of the wrong kind, …
+_ROW_ERRORS = (sa.exc.IntegrityError, sa.exc.DataError, OverflowError, UnicodeError)
+
+
+def _prepare_file(path: Path) -> None:
+    # Made before SQLite does it, for the mode; -wal and -shm take theirs from this file.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
+
+
+def _writer_pragmas(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # transactions are begun by us, see _begin
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA journal_size_limit = 67108864")
+
+
+def _begin(connection: sa.Connection) -> None:
+    # IMMEDIATE: wait for the write lock now; a lock lost half way through could not be waited for.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _reader_pragmas(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    connection.execute("PRAGMA query_only = ON")
+
+
+class SQLiteStore:
+    """An :class:`~watchtower_collector.store.EventStore` in one file."""
+
+    def __init__(self, path: Path, read_deadline: float = READ_DEADLINE_SECONDS) -> None:
+        """Open the database at ``path``, made if need be, and bring its schema up to date.
+
+        Raises:
+            StoreUnusableError: a person must act: wrong path, wrong file, newer schema.
+            StoreUnavailableError: disk full, locked, …
+        """
+        self._path = path
+        self._read_deadline = read_deadline
+        try:
+            _prepare_file(path)
+        except _WRONG_PATH as error:
+            raise StoreUnusableError(
+                f"cannot open the database {path}: {error.strerror}; its directory must exist and "
+                "belong to the user that the collector runs as (WATCHTOWER_DB_PATH)"
+            ) from error
+        except OSError as error:
+            raise StoreUnavailableError(
+                "cannot_open", f"cannot open the database {path}: {error.strerror}"
+            ) from error
+        with explained(path):
+            try:
+                connection = sqlite3.connect(path, timeout=_BUSY_MS / 1_000, isolation_level=None)
+                try:
+                    _writer_pragmas(connection, None)
+                    migrate(connection)
+                finally:
+                    connection.close()
+            except StoreUnusableError as error:
+                raise StoreUnusableError(f"cannot use the database {path}: {error}") from None
+        url = sa.URL.create("sqlite", database=str(path))
+        self._write_engine = sa.create_engine(url, poolclass=sa.NullPool)
+        sa.event.listen(self._write_engine, "connect", _writer_pragmas)
+        sa.event.listen(self._write_engine, "begin", _begin)
+        self._read_engine = sa.create_engine(url, pool_size=READERS, max_overflow=0)
+        sa.event.listen(self._read_engine, "connect", _reader_pragmas)
+        self._writer: sa.Connection | None = None
+
+    def append(self, rows: Sequence[Row]) -> list[Outcome]:
+        """See :class:`~watchtower_collector.store.EventStore`."""
+        with explained(self._path):
+            try:
+                try:
+                    return self._append_together(rows)
+                except _ROW_ERRORS:
+                    return self._append_apart(rows)
+            except BaseException:
+                self._drop_writer()
+                raise
+
+    def probe(self) -> None:
+        """See :class:`~watchtower_collector.store.EventStore`."""
+        with explained(self._path):
+            try:
+                with self._write_connection().begin() as transaction:
+                    transaction.connection.execute(
+                        sa.update(STORE_STATE).values(probed_at=now_us())
+                    )
+            except BaseException:
+                self._drop_writer()
+                raise
+
+    def page(self, query: EventQuery, after: Position | None, limit: int) -> list[Row]:
+        """See :class:`~watchtower_collector.store.EventStore`."""
+        deadline = time.monotonic() + self._read_deadline
+        with explained(self._path), self._read_engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            # Called after so many steps of SQLite's machine; a true answer interrupts the query.
+            driver.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+            rows = connection.execute(select_page(query, after, limit))
+            return [dict(row) for row in rows.mappings()]
+
+    def close(self) -> None:
+        """See :class:`~watchtower_collector.store.EventStore`."""
+        self._drop_writer()
+        self._read_engine.dispose()
+        self._write_engine.dispose()
+
+    def _write_connection(self) -> sa.Connection:
+        if self._writer is None:
+            self._writer = self._write_engine.connect()
+        return self._writer
+
+    def _drop_writer(self) -> None:
+        # After an error a connection may stand half way in a transaction: the next is a fresh one.
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            writer.invalidate()
+            writer.close()
+
+    def _append_together(self, rows: Sequence[Row]) -> list[Outcome]:
+        connection = self._write_connection()
+        with connection.begin():
+            next_id = _next_id(connection)
+            numbered = [{**row, "id": next_id + i} for i, row in enumerate(rows)]
+            inserted = connection.execute(_INSERT, numbered).rowcount
+            if inserted == len(rows):
+                return [Stored(row["id"]) for row in numbered]
+            stored = _ids_of(connection, (row["event_id"] for row in rows))
+        return [_outcome(row, stored) for row in numbered]
+
+    def _append_apart(self, rows: Sequence[Row]) -> list[Outcome]:
+        """One by one in one transaction, to find the row that took the others down."""
+        connection = self._write_connection()
+        outcomes: list[Outcome] = []
+        with connection.begin():
+            for row in rows:
+                numbered = {**row, "id": _next_id(connection)}
+                try:
+                    with connection.begin_nested():
+                        connection.execute(_INSERT, numbered)
+                except _ROW_ERRORS as error:
+                    outcomes.append(Refused(f"the database refuses it: {_driver_words(error)}"))
+                    continue
+                stored = _ids_of(connection, [row["event_id"]])
+                outcomes.append(_outcome(numbered, stored))
+        return outcomes
+
+
+def _next_id(connection: sa.Connection) -> int:
+    last: int | None = connection.execute(_LAST_ID).scalar()
+    return (last or 0) + 1
+
+
+def _ids_of(connection: sa.Connection, event_ids: Iterable[bytes | None]) -> dict[bytes, int]:
+    wanted = [event_id for event_id in event_ids if event_id is not None]
+    found: dict[bytes, int] = {}
+    for start in range(0, len(wanted), _LOOKUP):
+        some = wanted[start : start + _LOOKUP]
+        statement = sa.select(EVENTS.c.event_id, EVENTS.c.id).where(EVENTS.c.event_id.in_(some))
+        found.update((event_id, id_) for event_id, id_ in connection.execute(statement))
+    return found
+
+
+def _outcome(row: Row, stored: dict[bytes, int]) -> Outcome:
+    own: int = row["id"]
+    first = stored.get(row["event_id"], own)
+    return Stored(own) if first == own else Duplicate(first)
+
+
+def _driver_words(error: Exception) -> str:
+    return str(error.orig if isinstance(error, sa.exc.DBAPIError) else error)

@@ -1,0 +1,198 @@
+"""Group commit: one thread writes; what gathers while it commits goes into its next commit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from watchtower_collector.logs import Throttle
+from watchtower_collector.store import Refused, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from watchtower_collector.store import EventStore, Outcome, Row
+
+# One transaction's size: past a few thousand events fsync is already shared by enough of them.
+MAX_EVENTS_PER_COMMIT = 4_000
+_TURN_SECONDS = 1.0
+# How long without a commit until the writer tries one for its own sake.
+_PROBE_WELL_SECONDS = 30.0
+_PROBE_ILL_SECONDS = 1.0
+STALL_SECONDS = 30.0
+_FULL_LINE_SECONDS = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+class QueueFullError(Exception):
+    """The writer has more waiting than it may hold; ask again in a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Submission:
+    rows: Sequence[Row]
+    answer: asyncio.Future[list[Outcome]]
+
+
+class Writer:
+    """Owns the store's writing side. Its methods are called from one event loop."""
+
+    def __init__(self, store: EventStore, capacity: int) -> None:
+        """Write to ``store``; at most ``capacity`` events wait or are being committed."""
+        self._store = store
+        self._capacity = capacity
+        self._submissions: queue.SimpleQueue[_Submission | None] = queue.SimpleQueue()
+        self._held = 0  # events waiting or being committed; touched by the event loop only
+        self._full = Throttle(_FULL_LINE_SECONDS)
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._turned_at = self._tried_at = time.monotonic()
+        self._failure: StoreUnavailableError | None = None
+        self._failing_since = 0.0
+
+    def start(self) -> None:
+        """Start the thread. The event loop must be running."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Take nothing more, commit what waits, end the thread."""
+        self._stopping = True
+        self._submissions.put(None)
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+
+    async def append(self, rows: Sequence[Row]) -> list[Outcome]:
+        """Return the outcomes of ``rows`` once they are committed and on disk.
+
+        Raises:
+            QueueFullError: too much is waiting; nothing was taken.
+            StoreUnavailableError: none of them is stored.
+        """
+        if self._stopping or self._loop is None:
+            raise StoreUnavailableError("stopping", "the collector is stopping")
+        if self._held + len(rows) > self._capacity:
+            self._report_full()
+            raise QueueFullError
+        self._held += len(rows)
+        submission = _Submission(rows, self._loop.create_future())
+        self._submissions.put(submission)
+        return await submission.answer
+
+    def _report_full(self) -> None:
+        refused = self._full.admit()
+        if refused is not None:
+            _log.warning(
+                "%d events wait to be written; sending agents away for a moment (%d times more "
+                "since the last such line)",
+                self._held,
+                refused,
+            )
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread went through its loop lately."""
+        running = self._thread is not None and self._thread.is_alive()
+        return running and time.monotonic() - self._turned_at < STALL_SECONDS
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be written now, as one word; ``None`` when all is well."""
+        if not self.alive:
+            return "stalled"
+        failure = self._failure
+        return None if failure is None else failure.reason
+
+    # From here on: the writer's thread.
+
+    def _run(self) -> None:
+        while True:
+            self._turned_at = time.monotonic()
+            batch, last = self._gather()
+            if batch:
+                self._commit(batch)
+            elif not last and self._probe_due():
+                self._try(self._store.probe)
+            if last:
+                return
+
+    def _gather(self) -> tuple[list[_Submission], bool]:
+        """Wait for a submission, take what else is there, and say whether it is the end."""
+        batch: list[_Submission] = []
+        events = 0
+        try:
+            submission = self._submissions.get(timeout=_TURN_SECONDS)
+            while submission is not None:
+                batch.append(submission)
+                events += len(submission.rows)
+                if events >= MAX_EVENTS_PER_COMMIT:
+                    return batch, False
+                submission = self._submissions.get_nowait()
+        except queue.Empty:
+            return batch, False
+        return batch, True
+
+    def _commit(self, batch: list[_Submission]) -> None:
+        rows = [row for submission in batch for row in submission.rows]
+        outcomes: list[Outcome] = []
+        failure = self._try(lambda: outcomes.extend(self._store.append(rows)))
+        refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
+        if refused:
+            # They passed every check, so this is a defect; their agents put them aside.
+            _log.error("%d events refused, the first: %s", len(refused), refused[0].message)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._answer, batch, outcomes, failure)
+
+    def _probe_due(self) -> bool:
+        pause = _PROBE_WELL_SECONDS if self._failure is None else _PROBE_ILL_SECONDS
+        return time.monotonic() - self._tried_at >= pause
+
+    def _try(self, write: Callable[[], None]) -> StoreUnavailableError | None:
+        """Do it, note how it went, and return what went wrong."""
+        failure: StoreUnavailableError | None = None
+        try:
+            write()
+        except StoreUnavailableError as error:
+            failure = error
+        except Exception as error:  # noqa: BLE001 - the thread must outlive any defect
+            _log.exception("a defect in the collector; what was to be written is not stored")
+            failure = StoreUnavailableError("internal_error", type(error).__name__)
+        self._note(failure)
+        return failure
+
+    def _note(self, failure: StoreUnavailableError | None) -> None:
+        now = self._tried_at = time.monotonic()
+        if failure is None and self._failure is not None:
+            _log.warning("writing again, after %.0f s", now - self._failing_since)
+        elif failure is not None and self._failure is None:
+            self._failing_since = now
+            _log.error("cannot write: %s; agents keep their events and try again", failure)
+        self._failure = failure
+
+    # The event loop again.
+
+    def _answer(
+        self,
+        batch: list[_Submission],
+        outcomes: list[Outcome],
+        failure: StoreUnavailableError | None,
+    ) -> None:
+        start = 0
+        for submission in batch:
+            end = start + len(submission.rows)
+            self._held -= len(submission.rows)
+            if submission.answer.done():
+                pass  # its request was cancelled
+            elif failure is not None:
+                submission.answer.set_exception(failure)
+            else:
+                submission.answer.set_result(outcomes[start:end])
+            start = end

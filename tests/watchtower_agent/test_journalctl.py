@@ -1,0 +1,105 @@
+import threading
+from pathlib import Path
+
+import pytest
+
+from watchtower_agent import journalctl as module
+from watchtower_agent.journalctl import Journalctl, JournalError, StoppedError
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Put a script in journalctl's place, for what the real one does only when all goes wrong."""
+
+    def install(script):
+        path = tmp_path / "journalctl"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setattr(module, "PROGRAM", str(path))
+
+    return install
+
+
+def lines(stop):
+    with Journalctl([], stop) as journalctl:
+        return list(journalctl.lines())
+
+
+def test_each_line_is_read(program, stop):
+    program("printf 'one\\ntwo\\n\\nlong'; sleep 0; printf 'er\\ncut off'")
+    assert lines(stop) == [b"one", b"two", b"", b"longer"]
+
+
+def test_a_failure_carries_what_was_said(program, stop):
+    program("echo one; echo 'Failed to open: Permission denied' >&2; exit 3")
+    with Journalctl([], stop) as journalctl:
+        reader = journalctl.lines()
+        assert next(reader) == b"one"
+        with pytest.raises(JournalError, match=r"status 3: .*systemd-journal"):
+            next(reader)
+
+
+def test_a_flood_of_complaints_neither_blocks_nor_fills_memory(program, stop):
+    program("yes 'Bad message' | head -c 5000000 >&2; echo one; exit 1")
+    with Journalctl([], stop) as journalctl:
+        reader = journalctl.lines()
+        assert next(reader) == b"one"
+        with pytest.raises(JournalError) as caught:
+            next(reader)
+    assert len(str(caught.value)) < 3000
+
+
+def test_complaints_after_the_last_line_do_not_block_either(program, stop):
+    program("echo one; exec >&-; yes 'Bad message' | head -c 500000 >&2")
+    assert lines(stop) == [b"one"]
+
+
+def test_silence_is_ended(program, stop, monkeypatch):
+    monkeypatch.setattr(module, "SILENCE_SECONDS", 0.2)
+    program("echo one; exec sleep 1000")
+    with Journalctl([], stop) as journalctl:
+        reader = journalctl.lines()
+        assert next(reader) == b"one"
+        with pytest.raises(JournalError, match="said nothing"):
+            next(reader)
+    assert journalctl._process.returncode is not None
+
+
+def test_an_overlong_line_is_skipped_and_counted(program, stop, monkeypatch):
+    monkeypatch.setattr(module, "LINE_BYTES", 1000)
+    program("echo one; head -c 500000 /dev/zero | tr '\\0' x; echo; echo two")
+    with Journalctl([], stop) as journalctl:
+        assert list(journalctl.lines()) == [b"one", b"two"]
+        assert journalctl.skipped_lines == 1
+
+
+def test_stopping_ends_a_wait(program, stop):
+    program("exec sleep 1000")
+    threading.Timer(0.2, stop.set).start()
+    with pytest.raises(StoppedError):
+        lines(stop)
+
+
+def test_a_missing_program_is_an_error(monkeypatch, stop):
+    monkeypatch.setattr(module, "PROGRAM", "/nowhere/journalctl")
+    with pytest.raises(JournalError, match="cannot be started"):
+        Journalctl([], stop)
+
+
+def test_the_child_does_not_get_the_token(program, stop, monkeypatch):
+    monkeypatch.setenv("WATCHTOWER_AGENT_TOKEN", "s3cret")
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/x")
+    program("env")
+    names = {line.split(b"=")[0] for line in lines(stop)}
+    assert b"PATH" in names
+    assert names <= {b"PATH", b"LC_ALL", b"SYSTEMD_COLORS", b"TZ", b"PWD", b"SHLVL", b"_"}
+
+
+def test_no_descriptor_is_left_behind(program, stop):
+    program("echo one; echo two")
+    descriptors = Path("/proc/self/fd")
+    before = set(descriptors.iterdir())
+    for _ in range(20):
+        with Journalctl([], stop) as journalctl:
+            next(journalctl.lines())
+    assert set(descriptors.iterdir()) == before

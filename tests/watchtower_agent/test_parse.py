@@ -1,0 +1,89 @@
+import json
+
+import pytest
+
+from watchtower_agent.entry import EntryError, JournalEntry
+from watchtower_agent.event import RAW_MESSAGE_CHARACTERS
+from watchtower_agent.host import Host, Labels
+from watchtower_agent.parse import Parser
+
+LINE = "Accepted password for root from 198.51.100.7 port 4711 ssh2"
+TIME = {"__REALTIME_TIMESTAMP": "1763899200000000"}
+
+
+def parsed(fields, parser=None):
+    event = (parser or Parser()).parse(JournalEntry(fields | TIME))
+    return None if event is None else json.loads(event.to_json())
+
+
+def test_a_login_with_all_that_is_known_of_it(sshd_fields):
+    labels = Labels(region="eu", host_group="web", severity="high", flagged=True)
+    event = parsed(sshd_fields(LINE), Parser(host=Host(labels=labels)))
+    assert len(event.pop("event_id")) == 32
+    assert event == {
+        "type": "login",
+        "timestamp": "2025-11-23T12:00:00.000000Z",
+        "hostname": "web-1",
+        "user": "root",
+        "method": "password",
+        "source_ip": "198.51.100.7",
+        "source_port": 4711,
+        "raw_message": LINE,
+        "trusted": True,
+        "region": "eu",
+        "host_group": "web",
+        "severity": "high",
+        "flagged": True,
+    }
+
+
+def test_a_forged_login_is_kept_without_its_claims(sshd_fields):
+    event = parsed(sshd_fields(LINE, _UID="1000", _EXE="/usr/bin/logger"))
+    del event["event_id"], event["timestamp"]
+    assert event == {
+        "type": "untrusted",
+        "hostname": "web-1",
+        "raw_message": LINE,
+        "trusted": False,
+    }
+
+
+def test_a_forged_ambiguous_line_is_only_untrusted(sshd_fields):
+    event = parsed(sshd_fields("Accepted password for root", _UID="1000"))
+    assert event["type"] == "untrusted"
+    assert "ambiguous" not in event
+
+
+def test_the_words_of_a_sessions_own_sshd_are_no_claim(sshd_fields):
+    # After the login a sshd process runs with the uid of its user and logs under it.
+    assert parsed(sshd_fields("Disconnected from user al 192.0.2.1 port 4", _UID="1000")) is None
+
+
+def test_the_same_words_from_elsewhere_are_nothing(sshd_fields):
+    assert parsed(sshd_fields(LINE, SYSLOG_IDENTIFIER="cron", _COMM="cron")) is None
+
+
+def test_no_message_is_nothing(sshd_fields):
+    assert parsed(sshd_fields(None)) is None
+
+
+def test_a_message_given_twice_is_not_sshds(sshd_fields):
+    event = parsed(sshd_fields([LINE, LINE], _TRANSPORT="journal", _UID="1000"))
+    assert event["type"] == "untrusted"
+
+
+def test_the_message_is_bounded_and_legible(sshd_fields):
+    text = "Accepted password for x\0\ud800" + "y" * 5000
+    event = parsed(sshd_fields(text, _UID="1000"))
+    assert event["raw_message"].startswith("Accepted password for x\\000\\ud800y")
+    assert len(event["raw_message"]) < RAW_MESSAGE_CHARACTERS + 20
+
+
+def test_a_host_without_name_gets_the_one_given(sshd_fields):
+    event = parsed(sshd_fields(LINE, _HOSTNAME=None), Parser(host=Host("here")))
+    assert event["hostname"] == "here"
+
+
+def test_an_entry_without_time_is_an_error(sshd_fields):
+    with pytest.raises(EntryError):
+        Parser().parse(JournalEntry(sshd_fields(LINE)))

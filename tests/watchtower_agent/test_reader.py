@@ -1,0 +1,350 @@
+"""From real journal files into a real spool."""
+
+import json
+import threading
+import time
+
+import pytest
+
+from watchtower_agent import reader as module
+from watchtower_agent.host import Host, Labels
+from watchtower_agent.journal import Journal, current_boot_id
+from watchtower_agent.journalctl import JournalError
+from watchtower_agent.parse import Parser
+from watchtower_agent.reader import JournalReader
+from watchtower_agent.spool import FILE_NAME, Position, Spool
+from watchtower_agent.spool_file import SpoolError
+
+BOOT = "b0" * 16
+NEXT_BOOT = "b1" * 16
+CRON = {"MESSAGE": "job", "SYSLOG_IDENTIFIER": "cron", "_COMM": "cron"}
+ALL_HISTORY = 24 * 365 * 50
+
+
+def login(number):
+    return f"Accepted password for user{number} from 192.0.2.1 port {number} ssh2"
+
+
+@pytest.fixture
+def boot(monkeypatch):
+    """Choose which boot is the running one."""
+
+    def choose(boot_id):
+        monkeypatch.setattr(module, "current_boot_id", lambda: boot_id)
+
+    choose(BOOT)
+    return choose
+
+
+@pytest.fixture
+def spool(tmp_path):
+    spool = Spool(tmp_path, 100_000_000)
+    yield spool
+    spool.close()
+
+
+def make_reader(directory, spool, stop, backfill_hours=ALL_HISTORY):
+    parser = Parser(host=Host(labels=Labels(region="eu")))
+    journal = Journal(stop, directory.source)
+    return JournalReader(journal, spool, parser, backfill_hours, stop)
+
+
+@pytest.fixture
+def reader(journal_directory, spool, stop, boot):
+    return make_reader(journal_directory, spool, stop)
+
+
+def take(spool):
+    """Return the events in the spool and empty it, as if they were delivered."""
+    batch = spool.batch(10_000, 100_000_000)
+    spool.settle([event.seq for event in batch], [])
+    return [json.loads(event.body) for event in batch]
+
+
+def ports(spool):
+    return [event.get("source_port", event["type"]) for event in take(spool)]
+
+
+def test_every_event_once_over_many_readings(reader, spool, journal_directory):
+    journal_directory.write(login(1), "Server listening on :: port 22.", login(2))
+    assert reader.drain() == 3
+    assert ports(spool) == [1, 2]
+    assert reader.drain() == 0
+    journal_directory.write(CRON, login(3))
+    assert reader.drain() == 1
+    assert ports(spool) == [3]
+    assert reader.drain() == 0
+
+
+def test_more_entries_than_one_commit_takes(reader, spool, journal_directory):
+    count = module.COMMIT_ENTRIES * 2 + 7
+    journal_directory.write(*(login(number) for number in range(count)))
+    assert reader.drain() == count
+    assert ports(spool) == list(range(count))
+
+
+def test_a_restart_goes_on_where_it_stopped(reader, spool, journal_directory, stop):
+    journal_directory.write(login(1))
+    reader.drain()
+    journal_directory.write(login(2))
+    again = make_reader(journal_directory, spool, stop)
+    again.drain()
+    assert ports(spool) == [1, 2]
+
+
+def test_the_first_start_looks_back_as_far_as_told(spool, journal_directory, stop, boot):
+    journal_directory.clock = int((time.time() - 7200) * 1_000_000)
+    journal_directory.write(login(1))
+    journal_directory.clock = int((time.time() - 600) * 1_000_000)
+    journal_directory.write(login(2))
+    make_reader(journal_directory, spool, stop, backfill_hours=1).drain()
+    assert ports(spool) == [2]
+
+
+def test_the_first_start_without_history_misses_nothing_from_then_on(
+    spool, journal_directory, stop, boot
+):
+    journal_directory.write(login(1), CRON)
+    reader = make_reader(journal_directory, spool, stop, backfill_hours=0)
+    assert reader.drain() == 0
+    journal_directory.write(login(2))
+    assert reader.drain() == 1
+    assert ports(spool) == [2]
+
+
+def test_an_empty_journal_is_waited_for(reader, spool, journal_directory):
+    assert reader.drain() == 0
+    journal_directory.write(login(1))
+    assert reader.drain() == 1
+    assert ports(spool) == [1]
+
+
+def test_across_a_reboot(reader, spool, journal_directory, boot):
+    journal_directory.write(login(1))
+    reader.drain()
+    journal_directory.write(login(2))
+    journal_directory.write(login(3), boot=NEXT_BOOT)
+    boot(NEXT_BOOT)
+    assert reader.drain() == 2
+    assert ports(spool) == [1, 2, 3]
+    assert reader.drain() == 0
+    assert spool.position().boot_id == NEXT_BOOT
+
+
+def test_across_a_reboot_with_the_clock_set_back(reader, spool, journal_directory, boot):
+    """A new journal file with earlier times: by the clock it stands before the position."""
+    journal_directory.write(login(1))
+    reader.drain()
+    journal_directory.write(login(2))
+    journal_directory.rotate("system@1.journal")
+    journal_directory.clock -= 10**12
+    journal_directory.write(login(3), boot=NEXT_BOOT)
+    boot(NEXT_BOOT)
+    reader.drain()
+    assert ports(spool) == [1, 2, 3]
+    journal_directory.write(login(4), boot=NEXT_BOOT)
+    reader.drain()
+    assert ports(spool) == [4]
+
+
+def test_a_reboot_without_a_word_of_sshd(reader, spool, journal_directory, boot):
+    journal_directory.write(login(1))
+    reader.drain()
+    journal_directory.write(CRON, boot=NEXT_BOOT)
+    boot(NEXT_BOOT)
+    assert reader.drain() == 0
+    assert spool.position().boot_id == NEXT_BOOT
+    journal_directory.write(login(2), boot=NEXT_BOOT)
+    reader.drain()
+    assert ports(spool) == [1, 2]
+
+
+def test_a_vacuumed_position_becomes_a_gap_with_two_ends(reader, spool, journal_directory):
+    journal_directory.write(login(1))
+    reader.drain()
+    journal_directory.write(login(2))
+    (journal_directory.path / "system.journal").unlink()
+    journal_directory.write(CRON, login(3))
+    reader.drain()
+    first, gap, third = take(spool)
+    assert (first["source_port"], third["source_port"]) == (1, 3)
+    assert gap["type"] == "journal_gap"
+    assert gap["region"] == "eu"
+    assert gap["timestamp"] == first["timestamp"]
+    assert first["timestamp"] in gap["raw_message"]
+    assert "2025-11-23T12:00:03.000000Z" in gap["raw_message"]
+    assert reader.drain() == 0
+    assert take(spool) == []
+
+
+def test_a_gap_before_a_silent_journal_is_reported_once(reader, spool, journal_directory):
+    journal_directory.write(login(1))
+    reader.drain()
+    (journal_directory.path / "system.journal").unlink()
+    journal_directory.write(CRON)
+    for _ in range(3):
+        reader.drain()
+    assert ports(spool) == [1, "journal_gap"]
+
+
+def test_the_vanished_journal_of_a_volatile_host_is_a_gap(reader, spool, journal_directory, boot):
+    journal_directory.write(login(1))
+    reader.drain()
+    (journal_directory.path / "system.journal").unlink()
+    journal_directory.write(login(2), boot=NEXT_BOOT)
+    boot(NEXT_BOOT)
+    reader.drain()
+    assert ports(spool) == [1, "journal_gap", 2]
+
+
+def test_the_gaps_id_is_the_same_when_it_is_found_twice(reader, spool, journal_directory):
+    journal_directory.write(login(1))
+    reader.drain()
+    position = spool.position()
+    (journal_directory.path / "system.journal").unlink()
+    journal_directory.write(login(2))
+    reader.drain()
+    first = take(spool)
+    spool.add([], position)  # as after a crash before the position was committed
+    reader.drain()
+    assert take(spool) == first[1:]
+
+
+def test_a_corrupt_position_is_a_gap_and_loses_nothing(reader, spool, journal_directory):
+    journal_directory.write(login(1), login(2))
+    spool.add([], Position("garbage", BOOT, journal_directory.clock))
+    reader.drain()
+    assert ports(spool) == ["journal_gap", 1, 2]
+
+
+def test_a_quiet_hosts_position_moves_on_before_it_is_vacuumed(
+    reader, spool, journal_directory, monkeypatch
+):
+    monkeypatch.setattr(module, "_ANCHOR_SECONDS", -1.0)
+    journal_directory.write(login(1))
+    reader.drain()
+    journal_directory.rotate("system@1.journal")
+    journal_directory.write(CRON)
+    reader.drain()
+    (journal_directory.path / "system@1.journal").unlink()
+    journal_directory.write(login(2))
+    reader.drain()
+    assert ports(spool) == [1, 2]
+
+
+def test_a_damaged_spool_makes_the_journal_be_read_again(
+    spool, journal_directory, stop, boot, tmp_path
+):
+    journal_directory.write(login(1), login(2))
+    make_reader(journal_directory, spool, stop).drain()
+    spool.close()
+    (tmp_path / FILE_NAME).write_bytes(b"no database" * 1000)
+    again = Spool(tmp_path, 100_000_000)
+    make_reader(journal_directory, again, stop, backfill_hours=0).drain()
+    gap, *logins = take(again)
+    assert gap["type"] == "journal_gap"
+    assert "damaged" in gap["raw_message"]
+    assert [event["source_port"] for event in logins] == [1, 2]
+    again.close()
+
+
+def test_a_spool_that_cannot_be_written_moves_nothing(
+    reader, spool, journal_directory, monkeypatch
+):
+    journal_directory.write(login(1))
+
+    def full(*_):
+        raise SpoolError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(spool, "add", full)
+        with pytest.raises(SpoolError):
+            reader.drain()
+    assert reader.drain() == 1
+    assert ports(spool) == [1]
+
+
+def test_what_was_read_before_journalctl_failed_is_kept(
+    reader, spool, journal_directory, monkeypatch
+):
+    journal_directory.write(login(1), login(2), login(3))
+    entries = list(reader._journal.since(0))
+
+    def failing(*_):
+        yield from entries[:2]
+        raise JournalError("Bad message")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reader._journal, "since", failing)
+        with pytest.raises(JournalError):
+            reader.drain()
+    assert ports(spool) == [1, 2]
+    reader.drain()
+    assert ports(spool) == [3]
+
+
+def test_one_impossible_entry_does_not_stop_the_others(
+    reader, spool, journal_directory, sshd_fields
+):
+    beyond = sshd_fields(login(2), _SOURCE_REALTIME_TIMESTAMP="9" * 18)
+    journal_directory.write(login(1), beyond, login(3))
+    reader.drain()
+    assert ports(spool) == [1, 3]
+
+
+@pytest.fixture
+def running(journal_directory, spool, stop):
+    """A reader in its thread, on the running boot, which a real journalctl follows."""
+    journal_directory.write("Server listening on :: port 22.", boot=current_boot_id())
+    reader = make_reader(journal_directory, spool, stop)
+    thread = threading.Thread(target=reader.run)
+    thread.start()
+    yield reader
+    stop.set()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def wait_for(spool, expected):
+    seen = []
+    deadline = time.monotonic() + 60
+    while len(seen) < len(expected):
+        assert time.monotonic() < deadline, seen
+        spool.arrived.wait(1)
+        spool.arrived.clear()
+        seen += ports(spool)
+    assert seen == expected
+
+
+def test_news_are_read_when_they_come(running, spool, journal_directory):
+    for number in range(1, 4):
+        journal_directory.write(login(number), boot=current_boot_id())
+        wait_for(spool, [number])
+
+
+def test_news_are_read_even_if_the_follower_says_nothing(
+    running, spool, journal_directory, monkeypatch
+):
+    monkeypatch.setattr(running._doorbell, "wait", lambda _: False)
+    monkeypatch.setattr(module, "_LAST_LOOK_SECONDS", 1.0)
+    journal_directory.write(login(1), boot=current_boot_id())
+    wait_for(spool, [1])
+
+
+def test_a_failure_is_said_once_and_so_is_its_end(
+    reader, spool, journal_directory, monkeypatch, caplog
+):
+    caplog.set_level("INFO")
+
+    def failing():
+        raise JournalError("no permission")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reader, "drain", failing)
+        for _ in range(3):
+            assert reader._drain_and_report() is None
+    assert reader._drain_and_report() == 0
+    said = [record.message for record in caplog.records]
+    assert len(said) == 2
+    assert "no permission" in said[0]
+    assert "read again" in said[1]

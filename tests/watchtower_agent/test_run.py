@@ -1,0 +1,162 @@
+"""The whole agent as a process: real journal, real spool, a collector over real TLS."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import watchtower_agent
+from watchtower_agent.journal import current_boot_id
+
+SOURCE = str(Path(watchtower_agent.__file__).parents[1])
+TOKEN = "s3cret-token-" + "x" * 32
+# As __main__ does, but on a journal of our own.
+PROGRAM = """
+import os, sys
+from watchtower_agent.log import set_up_logging
+from watchtower_agent.run import run
+from watchtower_agent.settings import read_settings
+set_up_logging()
+sys.exit(run(read_settings(os.environ), sys.argv[1:]))
+"""
+
+
+def login(number):
+    return f"Accepted password for user{number} from 192.0.2.1 port {number} ssh2"
+
+
+@pytest.fixture
+def agent(tmp_path, stand_in, tls, journal_directory):
+    state = tmp_path / "state"
+    state.mkdir()
+    processes = []
+    log = (tmp_path / "log").open("wb")
+
+    def start(program=PROGRAM, **environment):
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, *journal_directory.source],
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": SOURCE,
+                "STATE_DIRECTORY": str(state),
+                "WATCHTOWER_COLLECTOR_URL": stand_in.url,
+                "WATCHTOWER_AGENT_TOKEN": TOKEN,
+                "WATCHTOWER_CA_FILE": str(tls / "ca.pem"),
+                "WATCHTOWER_BACKFILL_HOURS": "8760",
+                **environment,
+            },
+            stderr=log,
+        )
+        processes.append(process)
+        return process
+
+    start.log = tmp_path / "log"
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+    log.close()
+
+
+@pytest.fixture
+def write(journal_directory):
+    journal_directory.clock = int((time.time() - 3600) * 1_000_000)
+    return lambda *entries: journal_directory.write(*entries, boot=current_boot_id())
+
+
+def ports(stand_in):
+    events = stand_in.stored.values()
+    return [event["source_port"] for event in events if event["type"] == "login"]
+
+
+def test_from_the_journal_to_the_collector(agent, write, stand_in):
+    write(login(1))
+    process = agent()
+    stand_in.wait_until(lambda s: ports(s) == [1])
+    write(login(2))
+    stand_in.wait_until(lambda s: ports(s) == [1, 2])
+    process.terminate()
+    assert process.wait(30) == 0
+    said = agent.log.read_text()
+    assert "reads the journal" in said
+    assert "stopped" in said
+    assert TOKEN not in said
+
+
+def test_systemd_is_told(agent, write, tmp_path, stand_in):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(30)
+        process = agent(
+            NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="200000", JOURNAL_STREAM="8:1"
+        )
+        assert manager.recv(1000).startswith(b"READY=1\nSTATUS=")
+        assert manager.recv(1000) == b"WATCHDOG=1"
+        process.terminate()
+        while manager.recv(1000) != b"STOPPING=1":
+            pass
+        assert process.wait(30) == 0
+    assert all(line.startswith("<") for line in agent.log.read_text().splitlines())
+
+
+def test_kill_at_any_moment_neither_loses_nor_doubles(agent, write, stand_in):
+    for first in range(1, 21, 4):
+        process = agent()
+        for number in range(first, first + 4):
+            write(login(number))
+        stand_in.wait_until(lambda s, first=first: len(ports(s)) > first)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    agent()
+    stand_in.wait_until(lambda s: len(ports(s)) == 20)
+    assert ports(stand_in) == list(range(1, 21))
+
+
+def test_sigterm_does_not_wait_for_a_black_hole(agent, write, stand_in):
+    stand_in.script.append("black hole")
+    write(login(1))
+    process = agent()
+    stand_in.wait_until(lambda s: s.requests)
+    process.terminate()
+    assert process.wait(15) == 0
+    agent()
+    stand_in.wait_until(lambda s: ports(s) == [1])
+
+
+def test_an_outage_loses_nothing(agent, write, stand_in):
+    stand_in.script += [(503, {}, b"")] * 3
+    agent()
+    for number in range(1, 6):
+        write(login(number))
+    stand_in.wait_until(lambda s: len(ports(s)) == 5, seconds=60)
+    assert ports(stand_in) == [1, 2, 3, 4, 5]
+
+
+def test_a_spool_damaged_in_a_crash_is_replaced(agent, write, stand_in, tmp_path):
+    stand_in.script.append("black hole")
+    write(*(login(number) for number in range(1, 200)))
+    process = agent()
+    stand_in.wait_until(lambda s: s.requests)
+    process.kill()
+    process.wait()
+    for name in ("spool.db", "spool.db-wal"):
+        (tmp_path / "state" / name).write_bytes(b"no database" * 1000)
+    agent()
+    stand_in.wait_until(lambda s: len(ports(s)) == 199)
+    assert "damaged" in agent.log.read_text()
+    assert any(event["type"] == "journal_gap" for event in stand_in.stored.values())
+
+
+def test_a_part_that_fails_ends_the_process_with_an_error(agent, write, stand_in):
+    write(login(1))
+    broken = "import watchtower_agent.reader as r\nr.JournalReader.drain = lambda _: 1 / 0\n"
+    process = agent(program=broken + PROGRAM)
+    assert process.wait(60) == 1
+    said = agent.log.read_text()
+    assert "The journal reader has failed" in said
+    assert "ZeroDivisionError" in said

@@ -1,0 +1,186 @@
+import json
+import logging
+import uuid
+
+import pytest
+
+from watchtower_agent.collector import Collector
+from watchtower_agent.event import Event
+from watchtower_agent.host import Host, Labels
+from watchtower_agent.send import BATCH_EVENTS, Heartbeat, Sender
+from watchtower_agent.spool import Spool
+
+TOKEN = "s3cret-token-" + "x" * 32
+
+
+def login(text="x"):
+    return Event("login", "2025-11-23T12:00:00.000000Z", "h", uuid.uuid4().hex, raw_message=text)
+
+
+@pytest.fixture
+def spool(tmp_path):
+    spool = Spool(tmp_path, 10_000_000)
+    yield spool
+    spool.close()
+
+
+@pytest.fixture
+def sender(spool, stand_in, tls, stop):
+    collector = Collector(stand_in.url, TOKEN, tls / "ca.pem", "1.2.3")
+    heartbeat = Heartbeat(Host("web-1", Labels(region="eu")), "1.2.3", 60)
+    yield Sender(spool, collector, heartbeat, stop)
+    collector.close()
+
+
+def dead_letters(spool):
+    return spool._connection.execute("SELECT reason, body FROM dead_letters").fetchall()
+
+
+def test_events_go_in_order_and_leave_the_spool(spool, sender, stand_in):
+    events = [login() for _ in range(BATCH_EVENTS + 3)]
+    spool.add(events, None)
+    assert sender.step() == 0
+    assert sender.step() == 0
+    assert [len(sent) for _, _, sent in stand_in.requests] == [BATCH_EVENTS, 3]
+    assert list(stand_in.stored) == [event.event_id for event in events]
+    assert spool.depth() == 0
+
+
+@pytest.mark.parametrize("status", [302, 401, 404, 429, 500, 503])
+def test_nothing_leaves_the_spool_without_an_acknowledgement(spool, sender, stand_in, status):
+    spool.add([login(), login()], None)
+    stand_in.script.append((status, {}, b""))
+    sender.step()
+    assert spool.depth() == 2
+    sender.step()
+    assert spool.depth() == 0
+    assert len(stand_in.stored) == 2
+
+
+def test_after_a_lost_acknowledgement_the_same_events_are_sent_again(spool, sender, stand_in):
+    spool.add([login(), login()], None)
+    stand_in.script.append("lost")
+    sender.step()
+    assert spool.depth() == 2
+    assert sender.step() == 0
+    assert stand_in.requests[0][2] == stand_in.requests[1][2]
+    assert spool.depth() == 0
+
+
+def test_retry_after_is_honoured(spool, sender, stand_in):
+    spool.add([login()], None)
+    stand_in.script.append((503, {"Retry-After": "20"}, b""))
+    assert 20 <= sender.step() <= 21
+
+
+def test_a_wrong_token_is_said_once_and_tried_slowly(spool, sender, stand_in, caplog):
+    spool.add([login()], None)
+    stand_in.script += [(401, {}, b"")] * 3
+    with caplog.at_level(logging.INFO):
+        assert all(30 <= sender.step() <= 60 for _ in range(3))
+        sender.step()
+    said = [record.message for record in caplog.records]
+    assert len(said) == 2
+    assert "WATCHTOWER_AGENT_TOKEN" in said[0]
+    assert "takes events again" in said[1]
+    assert TOKEN not in caplog.text
+    assert spool.depth() == 0
+
+
+def only_small_ones(limit):
+    def answer(events):
+        if len(json.dumps(events)) > limit:
+            return 413, {}, b""
+        return None
+
+    return answer
+
+
+def test_a_batch_too_large_is_halved_until_it_fits(spool, sender, stand_in):
+    spool.add([login("y" * 1000) for _ in range(16)], None)
+    stand_in.script += [only_small_ones(6000)] * 30
+    while spool.depth():
+        assert sender.step() == 0
+    assert len(stand_in.stored) == 16
+    assert not dead_letters(spool)
+
+
+def test_one_event_too_large_does_not_block_the_others(spool, sender, stand_in):
+    poison = login("y" * 2000)
+    spool.add([login(), login(), poison, login()], None)
+    stand_in.script += [only_small_ones(1500)] * 30
+    while spool.depth():
+        assert sender.step() == 0
+    assert len(stand_in.stored) == 3
+    ((_, body),) = dead_letters(spool)
+    assert json.loads(body)["event_id"] == poison.event_id
+
+
+def test_a_refused_batch_is_searched_for_the_one_at_fault(spool, sender, stand_in):
+    events = [login() for _ in range(9)]
+    poison = events[6].event_id
+
+    def answer(sent):
+        if any(event["event_id"] == poison for event in sent):
+            return 422, {}, b"bad field"
+        return None
+
+    spool.add(events, None)
+    stand_in.script += [answer] * 40
+    while spool.depth():
+        assert sender.step() == 0
+    assert len(stand_in.stored) == 8
+    ((reason, body),) = dead_letters(spool)
+    assert json.loads(body)["event_id"] == poison
+    assert "bad field" in reason
+
+
+def test_an_event_rejected_alone_becomes_a_dead_letter(spool, sender, stand_in, caplog):
+    spool.add([login(), login()], None)
+    rejected = {"results": [{"status": "rejected", "error": {"field": "user"}}, {"status": "ok"}]}
+    stand_in.script.append((201, {}, json.dumps(rejected).encode()))
+    assert sender.step() == 0
+    assert spool.depth() == 0
+    ((reason, _),) = dead_letters(spool)
+    assert "user" in reason
+    assert "dead letter" in caplog.text
+
+
+def test_a_heartbeat_when_idle(spool, sender, stand_in):
+    assert sender.step() == 0
+    ((_, _, (beat,)),) = stand_in.requests
+    assert len(beat.pop("event_id")) == 32
+    assert beat.pop("timestamp").endswith("Z")
+    assert beat == {
+        "type": "heartbeat",
+        "hostname": "web-1",
+        "region": "eu",
+        "agent_version": "1.2.3",
+        "spool_depth": 0,
+    }
+
+
+def test_no_heartbeat_right_after_a_delivery(spool, sender, stand_in):
+    spool.add([login()], None)
+    sender.step()
+    assert sender._heartbeat.due_in() > 50
+
+
+def test_a_heartbeat_that_fails_is_not_kept(spool, sender, stand_in):
+    stand_in.script.append((503, {}, b""))
+    sender.step()
+    assert spool.depth() == 0
+
+
+def test_dropped_events_are_reported(tmp_path, stand_in, tls, stop):
+    spool = Spool(tmp_path, 50_000)
+    collector = Collector(stand_in.url, TOKEN, tls / "ca.pem", "1")
+    sender = Sender(spool, collector, Heartbeat(Host("web-1"), "1", 60), stop)
+    spool.add([login("y" * 500) for _ in range(200)], None)
+    while spool.depth():
+        sender.step()
+    (report,) = [e for e in stand_in.stored.values() if e["type"] == "spool_overflow"]
+    logins = [e for e in stand_in.stored.values() if e["type"] == "login"]
+    assert f"{200 - len(logins)} events were dropped" in report["raw_message"]
+    collector.close()
+    spool.close()

@@ -1,0 +1,191 @@
+"""What every store promises."""
+
+import pytest
+
+from watchtower_collector.addresses import network_range
+from watchtower_collector.store import Duplicate, Refused, Stored
+from watchtower_collector.store.query import EventQuery, Position
+from watchtower_collector.timestamps import parse_rfc3339
+
+EVERYTHING = EventQuery()
+
+
+def all_rows(store, query=EVERYTHING):
+    return store.page(query, None, 1_000)
+
+
+def hosts(store, **query):
+    return [row["hostname"] for row in all_rows(store, EventQuery(**query))]
+
+
+def test_an_event_comes_back_as_it_was_given(store, make_row):
+    given = make_row(
+        user="älice",
+        method="publickey",
+        source_ip="203.0.113.7",
+        source_port=22,
+        flagged=True,
+        spool_depth=(1 << 63) - 1,
+        newer_field="kept",
+    )
+    (outcome,) = store.append([given])
+    assert all_rows(store) == [{**given, "id": outcome.id}]
+
+
+def test_ids_grow_and_come_in_order(store, make_row):
+    first = store.append([make_row(), make_row()])
+    second = store.append([make_row()])
+    ids = [outcome.id for outcome in first + second]
+    assert ids == sorted(set(ids))
+
+
+def test_a_repeated_event_id_is_stored_once(store, make_row):
+    row = make_row()
+    (first,) = store.append([row])
+    assert store.append([row, make_row()])[0] == Duplicate(first.id)
+    assert len(all_rows(store)) == 2
+
+
+def test_a_repeated_event_id_within_a_batch(store, make_row):
+    row = make_row()
+    first, second = store.append([row, {**row}])
+    assert isinstance(first, Stored)
+    assert second == Duplicate(first.id)
+    assert len(all_rows(store)) == 1
+
+
+def test_a_large_batch_that_is_sent_again_is_recognized(store, make_row):
+    rows = [make_row() for _ in range(1_500)]
+    ids = [outcome.id for outcome in store.append(rows)]
+    again = store.append([*rows, make_row()])
+    assert again[:-1] == [Duplicate(id_) for id_ in ids]
+    assert isinstance(again[-1], Stored)
+
+
+def test_without_an_event_id_nothing_is_recognized(store, make_row):
+    row = make_row(event_id=None)
+    first, second = store.append([row, row])
+    assert isinstance(first, Stored)
+    assert isinstance(second, Stored)
+    assert first.id != second.id
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"hostname": None},
+        {"source_port": "http"},
+        {"spool_depth": 1 << 64},
+        {"user": "\ud800"},
+        {"event_id": b"short"},
+    ],
+    ids=lambda damage: next(iter(damage)),
+)
+def test_a_row_that_the_database_refuses_does_not_take_the_others_down(store, make_row, damage):
+    bad = {**make_row(), **damage}
+    repeated = make_row()
+    before, refused, after, duplicate = store.append([repeated, bad, make_row(), repeated])
+    assert isinstance(before, Stored)
+    assert isinstance(refused, Refused)
+    assert isinstance(after, Stored)
+    assert duplicate == Duplicate(before.id)
+    assert {row["id"] for row in all_rows(store)} == {before.id, after.id}
+
+
+def test_an_id_never_comes_back(store, make_row):
+    """Not even when the newest event is gone: it was acknowledged under that id."""
+    (newest,) = store.append([make_row()])
+    with store._write_engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM events")
+    (next_one,) = store.append([make_row()])
+    assert next_one.id > newest.id
+
+
+def test_newest_first_then_by_id(store, make_row):
+    times = ["2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z", "2026-01-01T00:00:00Z"]
+    a, b, c = store.append([make_row(timestamp=time) for time in times])
+    (d,) = store.append([make_row(timestamp=times[1])])
+    assert [row["id"] for row in all_rows(store)] == [d.id, b.id, a.id, c.id]
+
+
+def test_pages_join_without_gap_or_overlap_while_events_arrive(store, make_row):
+    minutes = [f"2026-01-01T00:{n // 3:02}:00Z" for n in range(50)]  # three share each minute
+    store.append([make_row(timestamp=minute) for minute in minutes])
+    before = [row["id"] for row in all_rows(store)]
+    seen, after = [], None
+    while rows := store.page(EVERYTHING, after, 7):
+        seen += [row["id"] for row in rows]
+        after = Position(rows[-1]["timestamp"], rows[-1]["id"])
+        store.append([make_row(timestamp="2026-01-02T00:00:00Z")])
+    assert seen == before
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("user", "alice"),
+        ("method", "password"),
+        ("region", "eu"),
+        ("host_group", "web"),
+        ("severity", "high"),
+        ("type", "sudo"),
+    ],
+)
+def test_a_filter_is_exact(store, make_row, field, value):
+    other = {"type": "su"}.get(field, value.upper())
+    store.append([make_row(hostname="yes", **{field: value})])
+    store.append([make_row(hostname="no", **{field: other}), make_row(hostname="none")])
+    assert hosts(store, **{field: value}) == ["yes"]
+
+
+def test_the_filter_of_the_host(store, make_row):
+    store.append([make_row(hostname=name) for name in ("web-1", "web-10", "WEB-1")])
+    assert hosts(store, hostname="web-1") == ["web-1"]
+
+
+def test_the_filter_flagged(store, make_row):
+    store.append([make_row(hostname="yes", flagged=True), make_row(hostname="no")])
+    assert hosts(store, flagged=True) == ["yes"]
+    assert hosts(store, flagged=False) == ["no"]
+
+
+def test_a_range_of_time_includes_its_start_only(store, make_row):
+    times = [f"2026-01-0{day}T00:00:00Z" for day in (1, 2, 3)]
+    store.append([make_row(hostname=time, timestamp=time) for time in times])
+    since, until = parse_rfc3339(times[1]), parse_rfc3339(times[2])
+    assert hosts(store, since=since, until=until) == [times[1]]
+
+
+def test_a_range_of_addresses_includes_both_ends(store, make_row):
+    addresses = ["203.0.112.255", "203.0.113.0", "203.0.113.255", "203.0.114.0", "2001:db8::1"]
+    store.append([make_row(hostname=address, source_ip=address) for address in addresses])
+    store.append([make_row(hostname="none")])
+    assert set(hosts(store, source=network_range("203.0.113.0/24"))) == set(addresses[1:3])
+    assert hosts(store, source=network_range("203.0.114.0")) == ["203.0.114.0"]
+    assert hosts(store, source=network_range("2001:db8::/32")) == ["2001:db8::1"]
+
+
+@pytest.mark.parametrize(
+    "field", ["raw_message", "user", "source_ip", "key_fingerprint", "certificate_id"]
+)
+def test_text_is_found_where_it_may_stand(store, make_row, field):
+    store.append([make_row(hostname="yes", **{field: "a.Needle.b"}), make_row(hostname="no")])
+    assert hosts(store, text="nEEdle") == ["yes"]
+
+
+def test_the_wildcards_of_like_are_text(store, make_row):
+    store.append([make_row(hostname="yes", user="100%_a"), make_row(hostname="no", user="100xya")])
+    assert hosts(store, text="0%_") == ["yes"]
+
+
+def test_all_filters_together(store, make_row):
+    store.append([make_row(hostname="web-1", user="a"), make_row(hostname="web-1", user="b")])
+    store.append([make_row(hostname="web-2", user="a")])
+    assert len(all_rows(store, EventQuery(hostname="web-1", user="a", type="login"))) == 1
+
+
+def test_a_probe_changes_no_event(store, make_row):
+    store.append([make_row()])
+    before = all_rows(store)
+    store.probe()
+    assert all_rows(store) == before

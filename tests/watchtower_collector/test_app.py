@@ -1,0 +1,38 @@
+"""What holds for every route."""
+
+import logging
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/docs", 404),
+        ("GET", "/redoc", 404),
+        ("GET", "/openapi.json", 404),
+        ("GET", "/events/", 404),
+        ("GET", "/../etc/passwd", 404),
+        ("GET", "/login", 405),
+        ("POST", "/events", 405),
+        ("DELETE", "/healthz", 405),
+    ],
+)
+def test_what_does_not_exist_says_so_in_the_one_shape(client, method, path, status):
+    response = client.request(method, path)
+    assert response.status_code == status
+    assert set(response.json()) == {"status", "error"}
+    assert response.json()["error"]["message"]
+
+
+def test_a_defect_is_a_500_in_the_one_shape(client, admin, monkeypatch, caplog):
+    def fail(query, after, limit):
+        raise RuntimeError("with something secret")
+
+    monkeypatch.setattr(client.store, "page", fail)
+    with caplog.at_level(logging.CRITICAL):
+        response = client.get("/events", headers=admin)
+    assert response.status_code == 500
+    assert response.json()["status"] == "error"
+    assert "secret" not in response.text

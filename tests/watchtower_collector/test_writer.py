@@ -1,0 +1,252 @@
+"""Group commit, with a store whose commits last until the test lets them go."""
+
+import asyncio
+import threading
+
+import anyio
+import pytest
+
+from watchtower_collector import writer as writer_module
+from watchtower_collector.store import Stored, StoreUnavailableError
+from watchtower_collector.writer import QueueFullError, Writer
+
+DEADLINE = 60
+
+
+class HeldStore:
+    """Counts events; each commit waits for the test's leave."""
+
+    def __init__(self):
+        self.commits = []
+        self.probes = 0
+        self.failure = None
+        self.entered = threading.Semaphore(0)
+        self.leave = threading.Semaphore(0)
+
+    def append(self, rows):
+        self.entered.release()
+        assert self.leave.acquire(timeout=DEADLINE)
+        if self.failure is not None:
+            raise self.failure
+        self.commits.append(list(rows))
+        return [Stored(row["n"]) for row in rows]
+
+    def probe(self):
+        self.probes += 1
+        if self.failure is not None:
+            raise self.failure
+
+
+def rows(*numbers):
+    return [{"n": number} for number in numbers]
+
+
+async def until(condition):
+    async with asyncio.timeout(DEADLINE):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def run(scenario, store, capacity=1_000):
+    async def main():
+        writer = Writer(store, capacity)
+        writer.start()
+        try:
+            async with asyncio.timeout(DEADLINE):
+                await scenario(writer)
+        finally:
+            for _ in range(1_000):
+                store.leave.release()
+            await writer.stop()
+
+    anyio.run(main)
+
+
+def in_commit(store):
+    return asyncio.to_thread(store.entered.acquire, timeout=DEADLINE)
+
+
+def test_what_gathers_during_a_commit_goes_into_the_next_together():
+    store = HeldStore()
+
+    async def scenario(writer):
+        first = asyncio.create_task(writer.append(rows(0)))
+        await in_commit(store)
+        others = [asyncio.create_task(writer.append(rows(n, -n))) for n in range(1, 64)]
+        await asyncio.sleep(0)
+        store.leave.release(2)
+        assert await first == [Stored(0)]
+        assert [await other for other in others] == [[Stored(n), Stored(-n)] for n in range(1, 64)]
+        assert [len(commit) for commit in store.commits] == [1, 126]
+
+    run(scenario, store)
+
+
+def test_nothing_is_answered_before_its_commit():
+    store = HeldStore()
+
+    async def scenario(writer):
+        answer = asyncio.create_task(writer.append(rows(1)))
+        await in_commit(store)
+        assert not answer.done()
+        store.leave.release()
+        await answer
+
+    run(scenario, store)
+
+
+def test_a_commit_is_bounded(monkeypatch):
+    monkeypatch.setattr(writer_module, "MAX_EVENTS_PER_COMMIT", 10)
+    store = HeldStore()
+
+    async def scenario(writer):
+        first = asyncio.create_task(writer.append(rows(0)))
+        await in_commit(store)
+        others = [asyncio.create_task(writer.append(rows(*range(4)))) for _ in range(6)]
+        await asyncio.sleep(0)
+        store.leave.release(10)
+        await asyncio.gather(first, *others)
+        assert [len(commit) for commit in store.commits] == [1, 12, 12]
+
+    run(scenario, store)
+
+
+def test_a_full_queue_takes_nothing_more_until_something_is_committed():
+    store = HeldStore()
+
+    async def scenario(writer):
+        first = asyncio.create_task(writer.append(rows(1, 2, 3)))
+        await in_commit(store)
+        second = asyncio.create_task(writer.append(rows(4, 5, 6)))
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFullError):
+            await writer.append(rows(7, 8, 9, 10, 11))
+        store.leave.release(2)
+        await asyncio.gather(first, second)
+        store.leave.release()
+        assert len(await writer.append(rows(7, 8, 9, 10, 11))) == 5
+
+    run(scenario, store, capacity=10)
+
+
+def test_a_store_in_trouble_fails_the_requests_and_shows_and_recovers_by_itself(monkeypatch):
+    monkeypatch.setattr(writer_module, "_TURN_SECONDS", 0.01)
+    monkeypatch.setattr(writer_module, "_PROBE_ILL_SECONDS", 0.01)
+    store = HeldStore()
+
+    async def scenario(writer):
+        store.failure = StoreUnavailableError("disk_full", "no space")
+        store.leave.release()
+        with pytest.raises(StoreUnavailableError, match="no space"):
+            await writer.append(rows(1))
+        assert writer.trouble == "disk_full"
+        await until(lambda: store.probes > 2)
+        assert writer.trouble == "disk_full"
+        store.failure = None
+        await until(lambda: writer.trouble is None)
+
+    run(scenario, store)
+
+
+def test_an_idle_writer_finds_trouble_by_itself(monkeypatch):
+    monkeypatch.setattr(writer_module, "_TURN_SECONDS", 0.01)
+    monkeypatch.setattr(writer_module, "_PROBE_WELL_SECONDS", 0.01)
+    store = HeldStore()
+
+    async def scenario(writer):
+        assert writer.trouble is None
+        store.failure = StoreUnavailableError("read_only", "remounted")
+        await until(lambda: writer.trouble == "read_only")
+
+    run(scenario, store)
+
+
+def test_a_defect_does_not_end_the_thread(caplog):
+    store = HeldStore()
+
+    async def scenario(writer):
+        store.failure = RuntimeError("a defect")
+        store.leave.release()
+        with pytest.raises(StoreUnavailableError):
+            await writer.append(rows(1))
+        assert writer.trouble == "internal_error"
+        store.failure = None
+        store.leave.release()
+        assert await writer.append(rows(2)) == [Stored(2)]
+        assert writer.trouble is None
+
+    run(scenario, store)
+    assert "a defect in the collector" in caplog.text
+
+
+def test_a_defect_in_a_probe_does_not_end_the_thread(monkeypatch):
+    monkeypatch.setattr(writer_module, "_TURN_SECONDS", 0.01)
+    monkeypatch.setattr(writer_module, "_PROBE_WELL_SECONDS", 0.01)
+    store = HeldStore()
+
+    async def scenario(writer):
+        store.failure = RuntimeError("a defect")
+        await until(lambda: writer.trouble == "internal_error")
+        assert writer.alive
+
+    run(scenario, store)
+
+
+def test_a_writer_that_does_not_come_round_is_stalled(monkeypatch):
+    monkeypatch.setattr(writer_module, "STALL_SECONDS", 0.05)
+    store = HeldStore()
+
+    async def scenario(writer):
+        answer = asyncio.create_task(writer.append(rows(1)))
+        await in_commit(store)
+        await until(lambda: writer.trouble == "stalled")
+        store.leave.release()
+        await answer
+
+    run(scenario, store)
+
+
+def test_stopping_commits_what_waits_and_takes_nothing_more():
+    store = HeldStore()
+
+    async def main():
+        writer = Writer(store, 1_000)
+        writer.start()
+        first = asyncio.create_task(writer.append(rows(1)))
+        await in_commit(store)
+        second = asyncio.create_task(writer.append(rows(2)))
+        await asyncio.sleep(0)
+        stopping = asyncio.create_task(writer.stop())
+        await asyncio.sleep(0)
+        with pytest.raises(StoreUnavailableError, match="stopping"):
+            await writer.append(rows(3))
+        store.leave.release(2)
+        await stopping
+        assert await first == [Stored(1)]
+        assert await second == [Stored(2)]
+
+    anyio.run(main)
+
+
+def test_a_request_that_was_cancelled_is_committed_and_forgotten():
+    store = HeldStore()
+
+    async def scenario(writer):
+        first = asyncio.create_task(writer.append(rows(1)))
+        await in_commit(store)
+        lost = asyncio.create_task(writer.append(rows(2)))
+        beside = asyncio.create_task(writer.append(rows(3)))
+        await asyncio.sleep(0)
+        lost.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await lost
+        with pytest.raises(QueueFullError):
+            await writer.append(rows(*range(8)))
+        store.leave.release(2)
+        assert await first == [Stored(1)]
+        assert await beside == [Stored(3)], "in the same commit, and not concerned"
+        assert [len(commit) for commit in store.commits] == [1, 2]
+        store.leave.release()
+        assert len(await writer.append(rows(*range(10)))) == 10, "its place was given back"
+
+    run(scenario, store, capacity=10)
