@@ -92,8 +92,8 @@ def bad_url(variables: Settings) -> Iterator[str]:
     try:
         parts = urlsplit(str(url))
         port_is_sound = parts.port != 0
-    except ValueError as error:
-        yield f"watchtower_agent_collector_url is not a URL ({error}); it is https://NAME"
+    except ValueError:
+        yield "watchtower_agent_collector_url is no URL; it is https://NAME or https://NAME:PORT"
         return
     if parts.username is not None:
         yield (
