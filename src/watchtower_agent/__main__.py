@@ -43,7 +43,12 @@ def main() -> int:
     arguments = parser.parse_args()
     set_up_logging()
     if arguments.command == "parse":
-        return _parse(arguments.file)
+        try:
+            return _parse(arguments.file)
+        except BrokenPipeError:
+            # Who reads our output has seen enough; Python must not try to flush the rest.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return EX_OK
     return _run()
 
 
@@ -77,6 +82,8 @@ def _parse(file: str) -> int:
     try:
         with Path(file).open("rb") as lines:
             return _parse_lines(lines)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         complain(log, "%s cannot be read: %s", file, error.strerror)
         return EX_NOINPUT
@@ -96,6 +103,7 @@ def _parse_lines(lines: BinaryIO) -> int:
             continue
         if event is not None:
             sys.stdout.write(event.to_json() + "\n")
+    sys.stdout.flush()
     return status
 
 

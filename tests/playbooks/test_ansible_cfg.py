@@ -55,5 +55,10 @@ def test_host_keys_are_never_accepted_unseen(settings):
     assert "ControlPersist" in settings["ssh_args"]
 
 
+def test_connections_of_two_fleets_are_kept_apart(settings):
+    """Two inventories may each have a host "collector" that another ssh_config leads elsewhere."""
+    assert settings["control_path"] % {"directory": "/run"} == "/run/%C"
+
+
 def test_large_fleets_do_not_wait(settings):
     assert settings["DEFAULT_FORKS"] >= 20

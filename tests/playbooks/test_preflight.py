@@ -68,6 +68,7 @@ LINES = [
     ("collector-1", "watchtower_caddy_site_address", "without https://"),
     ("collector-1", "watchtower_collector_agent_token", "are the same", "Make two"),
     ("collector-1", "watchtower_caddy_tls_certificate_file is not set", "set it to a path"),
+    ("collector-1", "watchtower_caddy_tls_key_file is not set", "set it to a path"),
     ("collector-2", "watchtower_caddy_site_address", "without a port"),
     ("collector-2", "watchtower_caddy_admin_networks", "192.0.2.1/24 has host bits", "is written"),
     ("collector-2", "watchtower_caddy_admin_networks", "'office'", "a network is written"),
@@ -79,7 +80,7 @@ LINES = [
 
 def told(run):
     """Return the lines of the message, one mistake each."""
-    message = run.output.split("fatal: ")[1]
+    message = run.output.split("FAILED! =>")[1]
     return [line.strip() for line in message.splitlines() if line.strip().startswith("- ")]
 
 

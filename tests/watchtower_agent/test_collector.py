@@ -89,6 +89,13 @@ def test_an_answer_may_not_be_endless(stand_in, collector, monkeypatch):
     assert collector.post(EVENTS).verdict is Verdict.UNREACHABLE
 
 
+def test_an_answer_may_not_drip_for_ever(stand_in, collector, monkeypatch):
+    monkeypatch.setattr(collector_module, "ANSWER_SECONDS", -1.0)
+    answer = collector.post(EVENTS)
+    assert answer.verdict is Verdict.UNREACHABLE
+    assert "too slow" in answer.detail
+
+
 def test_retry_after_is_a_number_or_a_date(stand_in, collector):
     later = datetime.now(UTC) + timedelta(seconds=110)
     for text, least, most in (
@@ -116,6 +123,15 @@ def test_the_environment_cannot_change_whom_to_trust(stand_in, tls, monkeypatch)
     monkeypatch.setenv("CURL_CA_BUNDLE", str(tls / "ca.pem"))
     collector = Collector(stand_in.url, TOKEN, tls / "other-ca.pem", "1")
     assert collector.post(EVENTS).verdict is Verdict.UNREACHABLE
+
+
+def test_the_environment_cannot_add_credentials(stand_in, collector, tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login a password b\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    collector.post(EVENTS)
+    ((_, headers, _),) = stand_in.requests
+    assert "Authorization" not in headers
 
 
 def test_the_systems_cas_do_not_include_ours(stand_in):

@@ -1,4 +1,5 @@
 import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,17 @@ def test_an_overlong_line_is_skipped_and_counted(program, stop, monkeypatch):
     with Journalctl([], stop) as journalctl:
         assert list(journalctl.lines()) == [b"one", b"two"]
         assert journalctl.skipped_lines == 1
+
+
+def test_an_overlong_line_does_not_fill_memory(program, stop):
+    program("head -c 60000000 /dev/zero | tr '\\0' x; echo")
+    tracemalloc.start()
+    try:
+        assert lines(stop) == []
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000
 
 
 def test_stopping_ends_a_wait(program, stop):

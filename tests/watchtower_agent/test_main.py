@@ -59,6 +59,20 @@ def test_parse_needs_no_settings_and_no_requests(entry, tmp_path):
     assert agent("parse", text=entry, PYTHONPATH=path).returncode == 0
 
 
+def test_parse_ends_quietly_when_nobody_reads_on(entry):
+    command = f"{sys.executable} -m watchtower_agent parse | head -n 1"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        input=entry * 2000,
+        text=True,
+        capture_output=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": SOURCE},
+    )
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == ""
+
+
 def test_a_missing_file_is_named():
     done = agent("parse", "/nowhere")
     assert done.returncode == 66

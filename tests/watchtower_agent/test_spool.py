@@ -168,6 +168,20 @@ def test_a_failed_commit_changes_nothing(spool, tmp_path, monkeypatch):
     assert spool.position() == position(2)
 
 
+def test_events_without_their_position_are_not_kept(spool, monkeypatch):
+    spool.add([event()], position(1))
+
+    def fail(*_):
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(spool, "_set_state", fail)
+        with pytest.raises(SpoolError, match="disk I/O error"):
+            spool.add([event()], position(2))
+    assert spool.depth() == 1
+    assert spool.position() == position(1)
+
+
 def test_a_full_disk_is_survived(spool):
     """max_page_count gives the same SQLITE_FULL that a full disk gives."""
     pages = spool._scalar("PRAGMA page_count")
@@ -184,6 +198,7 @@ def test_a_full_disk_is_survived(spool):
         fill()
     assert spool.position() == position(stored)
     assert spool.depth() == stored > 0
+    assert spool._bytes == spool._scalar("SELECT sum(size) FROM events")
     spool._connection.execute("PRAGMA max_page_count = 1000000")
     spool.add([event()], position(stored + 1))
     assert spool.position() == position(stored + 1)
@@ -239,8 +254,7 @@ WRITER = textwrap.dedent("""
     import sys, uuid
     from pathlib import Path
     from watchtower_agent.event import Event
-    from watchtower_agent.host import Host
-from watchtower_agent.spool import Position, Spool
+    from watchtower_agent.spool import Position, Spool
     spool = Spool(Path(sys.argv[1]), 10**9)
     last = spool.position()
     number = last.realtime if last else 0

@@ -36,3 +36,10 @@ def test_a_defect_is_a_500_in_the_one_shape(client, admin, monkeypatch, caplog):
     assert response.status_code == 500
     assert response.json()["status"] == "error"
     assert "secret" not in response.text
+
+
+def test_the_writer_ends_with_the_application(run_app, environment, store):
+    with run_app(environment, store) as client:
+        thread = client.writer._thread
+        assert thread.is_alive()
+    assert not thread.is_alive()

@@ -157,7 +157,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(directory)], check=True)
 
 
-def test_a_full_disk_is_answered_503_and_passes_by_itself(collector, make_event, small_disk):
+def test_a_full_disk_is_answered_503_and_passes_by_itself(small_disk, collector, make_event):
     collector.start(WATCHTOWER_DB_PATH=str(small_disk / "watchtower.db"))
     batch = [make_event(raw_message="x" * 1_000) for _ in range(200)]
     assert collector.post(batch).status_code == 201
