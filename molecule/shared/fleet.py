@@ -144,15 +144,17 @@ def wait_for(what: str, attempt: Callable[[], T], seconds: float = WAIT_SECONDS)
         time.sleep(0.5)
 
 
-def playbook(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run one of the repository's playbooks on the scenario's inventory."""
+def playbook(
+    name: str, *arguments: str, inventory: Path = INVENTORY
+) -> subprocess.CompletedProcess[str]:
+    """Run one of the repository's playbooks, on the scenario's inventory or on another."""
     return subprocess.run(
-        ["ansible-playbook", f"playbooks/{name}.yml", "-i", str(INVENTORY), *arguments],
+        ["ansible-playbook", f"playbooks/{name}.yml", "-i", str(inventory), *arguments],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=False,
         timeout=900,
         env=os.environ
-        | {"ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+        | {"ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"},
     )

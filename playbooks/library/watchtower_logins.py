@@ -47,7 +47,7 @@ options:
 RETURN = r"""
 found: {description: The hosts whose login is there., type: list, returned: always}
 missing: {description: The hosts whose login is not., type: list, returned: always}
-trouble: {description: "Why the collector could not be asked, or empty.", type: str, returned: always}
+trouble: {description: Why the collector could not be asked., type: str, returned: always}
 """
 
 POLL_SECONDS = 1.0

@@ -50,7 +50,7 @@ class Sender:
         self.pulse = Pulse()
         self._backoff = Backoff()
         self._batch_events = BATCH_EVENTS
-        self._failure: Verdict | None = None
+        self._failure: tuple[Verdict, str] | None = None
 
     def run(self) -> None:
         """Send until told to stop."""
@@ -132,10 +132,11 @@ class Sender:
         self._spool.settle([], [(event.seq, reason)])
 
     def _report(self, answer: Answer) -> None:
-        """Log a failure once, not at every attempt."""
-        if answer.verdict is self._failure:
+        """Log a failure once, not at every attempt, and again when its reason is another."""
+        failure = (answer.verdict, answer.detail)
+        if failure == self._failure:
             return
-        self._failure = answer.verdict
+        self._failure = failure
         if answer.verdict is Verdict.UNAUTHORIZED:
             log.error(
                 "The collector does not accept this agent's token (401). Set "

@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import subprocess
+import sys
 import textwrap
 import threading
 from ipaddress import ip_address
@@ -21,11 +22,30 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+# Ansible of the environment that runs the tests.
+ANSIBLE = Path(sys.executable).parent
 
 
 @pytest.fixture(scope="session")
 def repository():
     return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def ansible():
+    """Run one of Ansible's commands in the repository and return what it printed."""
+
+    def run(command, *arguments):
+        return subprocess.run(
+            [ANSIBLE / command, *arguments],
+            cwd=REPOSITORY,
+            env=os.environ | {"ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    return run
 
 
 @pytest.fixture
@@ -148,7 +168,13 @@ def run_playbook(tmp_path_factory):
     def run(name, inventory, *arguments):
         notes.write_text("")
         result = subprocess.run(
-            ["ansible-playbook", f"playbooks/{name}.yml", "-i", str(inventory), *arguments],
+            [
+                ANSIBLE / "ansible-playbook",
+                f"playbooks/{name}.yml",
+                "-i",
+                str(inventory),
+                *arguments,
+            ],
             cwd=REPOSITORY,
             capture_output=True,
             text=True,
@@ -157,7 +183,7 @@ def run_playbook(tmp_path_factory):
             env=os.environ
             | {
                 "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
-                "ANSIBLE_NOCOLOR": "1",
+                "ANSIBLE_FORCE_COLOR": "0",
                 "ANSIBLE_SSH_EXECUTABLE": str(ssh),
             },
         )

@@ -1,24 +1,15 @@
 """ansible.cfg: what the playbooks rely on, as Ansible itself reads it."""
 
 import json
-import os
-import subprocess
 
 import pytest
 
 
 @pytest.fixture(scope="module")
-def settings(repository):
+def settings(ansible):
     """Return every setting that ansible.cfg changes, by its name."""
-    output = subprocess.run(
-        ["ansible-config", "dump", "--type", "all", "--only-changed", "--format", "json"],
-        cwd=repository,
-        env=os.environ | {"ANSIBLE_CONFIG": str(repository / "ansible.cfg")},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    flat, groups = {}, json.loads(output)
+    dump = ["dump", "--type", "all", "--only-changed", "--format", "json"]
+    flat, groups = {}, json.loads(ansible("ansible-config", *dump))
     for entry in groups:
         nested = (
             [entry] if "name" in entry else [i for part in entry.values() for i in flatten(part)]

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 
 import pytest
 
@@ -16,18 +15,18 @@ def inventory(request, repository, tmp_path_factory):
     return folder
 
 
-def variables(inventory):
-    """Return the variables of each host, as Ansible resolves them."""
-    output = subprocess.run(
-        ["ansible-inventory", "-i", inventory, "--list"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    return json.loads(output)["_meta"]["hostvars"]
+@pytest.fixture(scope="module")
+def variables(ansible):
+    """Return the variables of each host of an inventory, as Ansible resolves them."""
+
+    def resolve(inventory):
+        output = ansible("ansible-inventory", "-i", str(inventory), "--list")
+        return json.loads(output)["_meta"]["hostvars"]
+
+    return resolve
 
 
-def test_sound(inventory, run_playbook):
+def test_sound(inventory, run_playbook, variables):
     run = run_playbook("preflight", inventory)
     # It goes on to the hosts, each of them, and none answers.
     assert "needs attention" not in run.output
@@ -37,7 +36,7 @@ def test_sound(inventory, run_playbook):
     assert run.output.count("UNREACHABLE!") == len(hosts)
 
 
-def test_labels_of_the_example_reach_its_hosts(repository):
+def test_labels_of_the_example_reach_its_hosts(repository, variables):
     hosts = variables(repository / "inventory/example")
     labels = {
         name.split(".")[0]: (
@@ -56,6 +55,22 @@ def test_labels_of_the_example_reach_its_hosts(repository):
     }
 
 
-def test_example_of_a_vault_is_not_read(repository):
+def test_example_of_a_vault_is_not_read(repository, variables):
     hosts = variables(repository / "inventory/example")
     assert not [name for host in hosts.values() for name in host if name.endswith("_token")]
+
+
+def test_vault_of_the_example_is_sound_once_it_is_filled_in(repository, run_playbook, tmp_path):
+    folder = tmp_path / "mine"
+    shutil.copytree(repository / "inventory/example", folder)
+    example = folder / "group_vars/all/vault.yml.example"
+    vault = folder / "group_vars/all/vault.yml"
+    token, key = "0123456789abcdef" * 4, "fedcba9876543210" * 4
+    vault.write_text(example.read_text().replace('""', token, 1).replace('""', key, 1))
+    run = run_playbook("preflight", folder)
+    assert "needs attention" not in run.output
+    assert run.calls
+    vault.write_text(example.read_text())
+    run = run_playbook("preflight", folder)
+    assert run.output.count("openssl rand -hex 32") >= 3
+    assert run.calls == []

@@ -58,6 +58,8 @@ def test_bundle_holds_the_program_and_nothing_of_the_machine(build, checkout):
     assert names(bundle.path) == ["VERSION", "program/__init__.py", "program/inner/part.py"]
     with tarfile.open(bundle.path) as archive:
         assert {(m.uid, m.uname, m.mtime, m.mode) for m in archive} == {(0, "", 0, 0o644)}
+    # RFC 1952, section 2.3: no flags (so no file name) and no time in the header.
+    assert Path(bundle.path).read_bytes()[3:8] == bytes(5)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ class BundleError(Exception):
 
 
 def package_files(source: Path, package: str) -> list[tuple[str, Path]]:
-    """Return (name in the archive, path) of the program's files, sorted by name.
+    """Return (name in the archive, path) of the program's files.
 
     Raises:
         BundleError: the folder holds no program or no version.
@@ -83,7 +83,7 @@ def package_files(source: Path, package: str) -> list[tuple[str, Path]]:
     if not files or not version.is_file():
         absent = version if files else root
         raise BundleError(f"there is no {absent}: is {source} a complete checkout?")
-    return sorted([*files, ("VERSION", version)])
+    return [*files, ("VERSION", version)]
 
 
 def mode_of(path: Path) -> int:
@@ -178,11 +178,12 @@ def build(module: AnsibleModule) -> dict[str, object]:
         wheels = download_wheels(requirements, python_version, architecture, cache)
         files += [(f"wheels/{wheel.name}", wheel) for wheel in wheels]
         kind = f"py{python_version}-{architecture}"
-    release = f"{(source / 'VERSION').read_text().strip()}-{content_hash(sorted(files))}"
+    files.sort()
+    release = f"{(source / 'VERSION').read_text().strip()}-{content_hash(files)}"
     path = cache / f"{parameters['package']}-{release}-{kind}.tar.gz"
     if not path.exists():
         with tempfile.TemporaryDirectory(dir=cache, prefix=".partial-") as work:
-            write_archive(sorted(files), Path(work) / path.name)
+            write_archive(files, Path(work) / path.name)
             keep(Path(work) / path.name, path)
     return {"changed": False, "path": str(path), "release": release}
 

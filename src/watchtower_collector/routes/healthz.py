@@ -18,7 +18,8 @@ def healthz_router(writer: Writer) -> APIRouter:
     """Return the route. It only looks at the last commit: anyone may ask, at any rate."""
     router = APIRouter()
 
-    @router.get("/healthz", response_model=None)
+    # HEAD as well: load balancers ask so.
+    @router.api_route("/healthz", methods=["GET", "HEAD"], response_model=None)
     async def healthz() -> Response:
         trouble = writer.trouble
         if trouble is None:

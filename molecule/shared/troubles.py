@@ -1,0 +1,87 @@
+"""Troubles that real hosts have, made on purpose and mended again."""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import yaml
+from fleet import INVENTORY, REPOSITORY, STATE, on, ssh, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HIDDEN_PYTHON = "/usr/bin/python3.hidden"
+
+
+@contextmanager
+def old_python(host: str) -> Iterator[None]:
+    """Let a host's Python be 3.7, as far as anybody can see."""
+    with no_python(host):
+        on(host, "printf '#!/bin/sh\\necho 3.7\\n' >/usr/bin/python3; chmod 755 /usr/bin/python3")
+        yield
+
+
+@contextmanager
+def no_python(host: str) -> Iterator[None]:
+    """Take a host's Python away."""
+    on(host, f"mv /usr/bin/python3 {HIDDEN_PYTHON}")
+    try:
+        yield
+    finally:
+        on(host, f"mv -f {HIDDEN_PYTHON} /usr/bin/python3")
+
+
+@contextmanager
+def taken_port(host: str, port: int) -> Iterator[None]:
+    """Let another server have a port of a host."""
+    on(host, f"systemd-run --quiet --unit=squatter python3 -m http.server {port}")
+    try:
+        wait_for("a listener", lambda: on(host, f"ss --no-header -ltn 'sport = :{port}'"))
+        yield
+    finally:
+        on(host, "systemctl stop squatter")
+
+
+@contextmanager
+def host_name(host: str, name: str) -> Iterator[None]:
+    """Let a host call itself otherwise."""
+    on(host, f"hostname {name}")
+    try:
+        yield
+    finally:
+        on(host, f"hostname {host}")
+
+
+@contextmanager
+def no_package_archive(host: str) -> Iterator[None]:
+    """Cut a host off from everything but its own network, with no package downloaded before."""
+    route = on(host, "ip route show default").strip()
+    cache = "/var/cache/apt/archives"
+    on(host, f"ip route del {route}; mv {cache} {cache}.away; mkdir -p {cache}/partial")
+    try:
+        yield
+    finally:
+        on(host, f"ip route add {route}; rm -rf {cache}; mv {cache}.away {cache}")
+
+
+@contextmanager
+def switched_off(host: str) -> Iterator[None]:
+    """Shut a host down, and start it again afterwards."""
+    # The connection dies with the host.
+    ssh(host, "sudo systemctl poweroff")
+    try:
+        wait_for("the host's end", lambda: ssh(host, ConnectTimeout="2").returncode == 255)
+        yield
+    finally:
+        inventory = yaml.safe_load((INVENTORY / "hosts.yml").read_text())["all"]["children"]
+        hosts = [
+            f"{name}:{variables['debian_suite']}"
+            for group in inventory.values()
+            for name, variables in group["hosts"].items()
+        ]
+        testhosts = REPOSITORY / "molecule/shared/testhosts"
+        subprocess.run(
+            [testhosts, "up", f"molecule-{INVENTORY.parent.name}", STATE, *hosts], check=True
+        )
