@@ -87,6 +87,17 @@ def test_a_wrong_token_is_said_once_and_tried_slowly(spool, sender, stand_in, ca
     assert spool.depth() == 0
 
 
+def test_another_reason_is_said_too(spool, sender, stand_in, caplog):
+    spool.add([login()], None)
+    stand_in.script += [(503, {}, b"disk_full")] * 2 + [(503, {}, b"locked")] * 2
+    with caplog.at_level(logging.INFO):
+        for _ in range(4):
+            sender.step()
+    said = [record.message for record in caplog.records]
+    assert ["disk_full" in line for line in said] == [True, False]
+    assert "locked" in said[1]
+
+
 def only_small_ones(limit):
     def answer(events):
         if len(json.dumps(events)) > limit:

@@ -1,5 +1,6 @@
 """A whole fleet: real SSH logins on every host, and what `/events` says of them."""
 
+import json
 import secrets as random_secrets
 import subprocess
 
@@ -177,6 +178,54 @@ def test_nobody_outside_reaches_more_than_two_doors():
             assert answer == status, path
     finally:
         on("agent-12", "rm /run/admin.header")
+
+
+def test_broken_caddyfile_does_not_replace_the_old_one():
+    def state():
+        return on(COLLECTOR, "sha256sum /etc/caddy/Caddyfile; systemctl show -p MainPID caddy")
+
+    before = state()
+    # Caddy's `email` takes one word.
+    result = playbook("collector", "-e", '{"watchtower_caddy_acme_email": "two words"}')
+    assert result.returncode != 0
+    assert "failed to validate" in result.stdout, result.stdout
+    assert state() == before
+    assert curl(COLLECTOR, "/healthz")[0] == 200
+
+
+def test_certificate_of_ones_own(tmp_path):
+    """The whole way with `watchtower_caddy_tls: files`, and back to Caddy's own CA."""
+    on(
+        COLLECTOR,
+        f"""
+        install -d -o root -g caddy -m 0750 /etc/caddy/own; cd /etc/caddy/own
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
+          -subj /CN=own-ca -keyout ca.key -out ca.crt
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN={COLLECTOR} \
+          -keyout site.key -out site.csr
+        echo subjectAltName=DNS:{COLLECTOR} >site.ext
+        openssl x509 -req -in site.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 1 \
+          -extfile site.ext -out site.crt
+        rm ca.key; chgrp caddy site.key; chmod 0640 site.key
+        """,
+    )
+    (tmp_path / "own-ca.crt").write_text(on(COLLECTOR, "cat /etc/caddy/own/ca.crt"))
+    own = {
+        "watchtower_caddy_tls": "files",
+        "watchtower_caddy_tls_certificate_file": "/etc/caddy/own/site.crt",
+        "watchtower_caddy_tls_key_file": "/etc/caddy/own/site.key",
+        "watchtower_agent_ca_file": str(tmp_path / "own-ca.crt"),
+    }
+    result = playbook("site", "-e", json.dumps(own))
+    assert result.returncode == 0, result.stdout
+    assert f"Your login to each of {len(AGENTS)} hosts is in /events." in result.stdout
+    served = on(
+        "agent-12",
+        f"openssl s_client -connect {COLLECTOR}:443 -servername {COLLECTOR} </dev/null 2>&1",
+    )
+    assert "CN = own-ca" in served
+    back = playbook("site")
+    assert back.returncode == 0, back.stdout
 
 
 def test_secrets_are_printed_at_no_verbosity():

@@ -73,6 +73,19 @@ def test_two_hosts_of_one_name_and_a_taken_port(site, footprint):
     assert after == before
 
 
+def test_caddy_that_serves_something_else(site, footprint):
+    caddyfile = "/etc/caddy/Caddyfile"
+    on("collector", f"mkdir -p /etc/caddy; echo 'http://blog.example.org' >{caddyfile}")
+    before = footprint(*FLEET)
+    run = site()
+    after = footprint(*FLEET)
+    on("collector", f"rm {caddyfile}")
+    assert run.status != 0
+    assert "Caddy on collector is already configured for something else" in run.words, run.output
+    assert "remove it there (rm /etc/caddy/Caddyfile)" in run.words
+    assert after == before
+
+
 def test_no_route_to_the_package_archive(site, footprint):
     with no_package_archive("collector"):
         before = footprint(*FLEET)

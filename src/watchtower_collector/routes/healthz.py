@@ -18,8 +18,9 @@ def healthz_router(writer: Writer) -> APIRouter:
     """Return the route. It only looks at the last commit: anyone may ask, at any rate."""
     router = APIRouter()
 
-    # HEAD as well: load balancers ask so.
-    @router.api_route("/healthz", methods=["GET", "HEAD"], response_model=None)
+    # Load balancers ask with HEAD.
+    @router.head("/healthz", response_model=None, include_in_schema=False)
+    @router.get("/healthz", response_model=None)
     async def healthz() -> Response:
         trouble = writer.trouble
         if trouble is None:
