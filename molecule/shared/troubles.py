@@ -45,6 +45,17 @@ def taken_port(host: str, port: int) -> Iterator[None]:
 
 
 @contextmanager
+def damaged_database(host: str) -> Iterator[str]:
+    """Let the collector find a database that is none; give its path."""
+    folder = "/var/lib/watchtower"
+    on(host, f"mkdir -p -m 0700 {folder}; echo 'not a database' >{folder}/watchtower.db")
+    try:
+        yield f"{folder}/watchtower.db"
+    finally:
+        on(host, f"rm -r {folder}")
+
+
+@contextmanager
 def host_name(host: str, name: str) -> Iterator[None]:
     """Let a host call itself otherwise."""
     on(host, f"hostname {name}")

@@ -6,6 +6,7 @@ mended, and at the end everything runs.
 
 from fleet import on
 from troubles import (
+    damaged_database,
     host_name,
     no_package_archive,
     no_python,
@@ -66,7 +67,7 @@ def test_two_hosts_of_one_name_and_a_taken_port(site, footprint):
         'agent-13 calls itself "agent-12", and so does agent-12.',
         "give each host a name of its own (hostnamectl set-hostname NAME).",
         "Port 443 of collector is taken by python3. Stop that service there",
-        "(systemctl disable --now …) or move it to another port",
+        "(systemctl disable --now …), or choose another host for the collector",
     ):
         assert sentence in run.words, run.output
     assert run.failed == {"localhost": 0} | dict.fromkeys(FLEET, 1)
@@ -102,18 +103,27 @@ def test_no_route_to_the_package_archive(site, footprint):
     assert after == before
 
 
-def test_service_that_cannot_start_shows_its_last_words(site, footprint):
+def test_port_behind_caddy_is_taken(site, footprint):
     agents = FLEET[1:]
     before = footprint(*agents)
     with taken_port("collector", 8000):
         run = site()
     assert run.status != 0
-    assert "watchtower-collector.socket does not run" in run.words, run.output
-    assert "The unit's last words (journalctl -u watchtower-collector.socket)" in run.words
-    assert "Address already in use" in run.words
-    assert run.failed["collector"] == 1
+    assert "Port 8000 of collector is taken by python3." in run.words, run.output
+    assert "or set watchtower_collector_port to another one" in run.words
+    assert on("collector", "ls -d /opt/watchtower || true") == ""
     # Without a collector no agent is touched.
     assert footprint(*agents) == before
+
+
+def test_service_that_cannot_start_shows_its_last_words(site):
+    with damaged_database("collector") as database:
+        run = site()
+    assert run.status != 0
+    assert "watchtower-collector.service does not run" in run.words, run.output
+    assert "The unit's last words (journalctl -u watchtower-collector.service)" in run.words
+    assert f"database {database}: it is not a SQLite database" in run.words
+    assert run.failed["collector"] == 1
 
 
 def test_host_that_is_down_is_named_and_the_others_are_finished(site):
