@@ -45,6 +45,21 @@ def taken_port(host: str, port: int) -> Iterator[None]:
 
 
 @contextmanager
+def foreign_caddyfile(host: str) -> Iterator[None]:
+    """Let Debian's Caddy serve somebody's site, with that site below the file's own comments."""
+    on(
+        host,
+        "apt-get install -qq --no-install-recommends caddy >/dev/null 2>&1; "
+        "systemctl disable --now caddy 2>/dev/null; "
+        "echo 'http://blog.example.org' >>/etc/caddy/Caddyfile",
+    )
+    try:
+        yield
+    finally:
+        on(host, "apt-get purge -qq caddy >/dev/null 2>&1; rm -rf /etc/caddy /var/lib/caddy")
+
+
+@contextmanager
 def damaged_database(host: str) -> Iterator[str]:
     """Let the collector find a database that is none; give its path."""
     folder = "/var/lib/watchtower"

@@ -42,6 +42,7 @@ LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,63}|")
 # RFC 1123, section 2.1: labels of up to 63 letters, digits and hyphens, 253 characters in all.
 NAME_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOST_NAME = re.compile(rf"(?!.{{254}}){NAME_LABEL}(?:\.{NAME_LABEL})*\.?")
+ADDRESS = re.compile(r"[0-9.]+")
 
 
 def known_variables(roles: Path = ROLES) -> set[str]:
@@ -118,23 +119,17 @@ def bad_url(variables: Settings) -> Iterator[str]:
         )
 
 
-def is_address(text: str) -> bool:
-    """Tell whether a text is an IP address."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
 def bad_site(variables: Settings) -> Iterator[str]:
-    """Yield a sentence for a site address that no certificate could carry."""
+    """Yield a sentence for a site address that is no name.
+
+    An address will not do: a client that connects to one names no site (RFC 6066, section 3).
+    """
     site = variables.get("watchtower_caddy_site_address")
-    if site is None or is_address(str(site)) or HOST_NAME.fullmatch(str(site)):
+    if site is None or (HOST_NAME.fullmatch(str(site)) and not ADDRESS.fullmatch(str(site))):
         return
     yield (
-        f"watchtower_caddy_site_address is {str(site)!r}; it is a bare host name such as "
-        f"collector.example.org, without https:// and without a port"
+        f"watchtower_caddy_site_address is {str(site)!r}; it is a host name such as "
+        f"collector.example.org, not an address, without https:// and without a port"
     )
 
 
@@ -235,6 +230,22 @@ def disagreements(
         )
 
 
+def several_inventories(
+    hosts: list[str], hostvars: Mapping[str, Settings], settings: Mapping[str, Settings]
+) -> Iterator[str]:
+    """Yield a sentence when hosts would look for their secrets beside different inventories."""
+    folders = defaultdict(list)
+    for host in hosts:
+        if not {AGENT_TOKEN, EXPECTED_TOKEN} & settings[host].keys():
+            folders[hostvars[host].get("inventory_dir")].append(host)
+    if len(folders) > 1:
+        places = "; ".join(f"{and_more(found)} in {folder}" for folder, found in folders.items())
+        yield (
+            f"the hosts come from several inventories ({places}), and the secrets are kept beside "
+            f"one. Put the hosts into one folder, or set the tokens and watchtower_agent_ca_file"
+        )
+
+
 def same_address(hosts: list[str], hostvars: Mapping[str, Settings]) -> Iterator[str]:
     """Yield a sentence for each address that stands under more than one name."""
     names = defaultdict(list)
@@ -266,7 +277,8 @@ def settings_of(variables: Settings, known: set[str]) -> tuple[dict[str, Any], l
         except TemplateError as error:
             settings.pop(name, None)
             mistakes.append(
-                f"{name} cannot be filled in: {error}; set what it refers to, or correct it"
+                f"{name} cannot be filled in: {error}; set what it refers to, correct it, "
+                f"or, for a vault, give its password (--ask-vault-pass)"
             )
     return settings, mistakes
 
@@ -299,6 +311,7 @@ def inventory_mistakes(
     return [
         *group_mistakes(groups, hostvars),
         *same_address(hosts, hostvars),
+        *several_inventories(hosts, hostvars, settings),
         *(disagreements(settings[collectors[0]], agents, settings) if collectors else ()),
         *(f"{and_more(affected)}: {sentence}" for sentence, affected in found.items()),
     ]

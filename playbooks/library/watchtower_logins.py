@@ -123,11 +123,10 @@ def search(module: AnsibleModule) -> tuple[list[dict[str, str]], str]:
     while True:
         connection = SiteConnection(parameters["site"], context)
         try:
-            missing = [
-                login
-                for login in missing
-                if not is_there(connection, parameters["admin_api_key"], login)
-            ]
+            # One by one: what was found stays found when a later question fails.
+            for login in list(missing):
+                if is_there(connection, parameters["admin_api_key"], login):
+                    missing.remove(login)
             trouble = ""
         except RefusedError as error:
             return missing, str(error)

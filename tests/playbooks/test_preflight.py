@@ -28,6 +28,9 @@ WRONG = f"""\
               watchtower_caddy_site_address: collector-with-a-long-name.example.org:8443
               watchtower_caddy_admin_networks: [192.0.2.0/24, 192.0.2.1/24, office]
               watchtower_colector_port: 8001
+            collector-3:
+              ansible_host: 192.0.2.3
+              watchtower_caddy_site_address: 192.0.2.3
         watchtower_agents:
           hosts:
             agent-1: {{ansible_host: 192.0.2.11, watchtower_agent_token: {SHORT}}}
@@ -52,7 +55,8 @@ WRONG = f"""\
 
 # Host, variable and fix, as they must stand together in one line of the message.
 LINES = [
-    ("2 collectors", "collector-1, collector-2", "takes one host"),
+    ("3 collectors", "collector-1, collector-2, collector-3", "takes one host"),
+    ("collector-3", "watchtower_caddy_site_address is '192.0.2.3'", "not an address"),
     ("twin-1 and twin-2", "192.0.2.30", "correct ansible_host"),
     ("agent-1", "watchtower_agent_token has 16 characters", "openssl rand -hex 32"),
     ("agent-2", "watchtower_agent_token has characters other than", "openssl rand -hex 32"),
@@ -145,6 +149,20 @@ def test_agents_of_a_collector_elsewhere_need_none_here(run_playbook, write_inve
     run = run_playbook("preflight", folder)
     assert "needs attention" not in run.output
     assert len(run.calls) == 1, run.output
+
+
+def test_several_inventories_would_have_several_secrets(run_playbook, write_inventory, tmp_path):
+    one = write_inventory("all: {children: {watchtower_collector: {hosts: {collector: }}}}\n")
+    other = tmp_path / "other"
+    other.mkdir()
+    hosts = "all: {children: {watchtower_agents: {hosts: {agent-1: , agent-2: }}}}\n"
+    (other / "hosts.yml").write_text(hosts)
+    run = run_playbook("preflight", one, "-i", str(other))
+    assert run.status != 0
+    (line,) = told(run)
+    assert f"agent-1 and 1 more in {other}; collector in {one}" in line
+    assert "Put the hosts into one folder" in line
+    assert run.calls == []
 
 
 @pytest.mark.parametrize("name", ["hosts", "more"])

@@ -24,7 +24,8 @@ def options(role):
     """Return every option of a role, those of all its entry points together."""
     found = {}
     for entry in entry_points(role).values():
-        assert not found.keys() & entry["options"].keys(), "an option stands in two entry points"
+        shared = found.keys() & entry["options"].keys()
+        assert all(found[name] == entry["options"][name] for name in shared), "two meanings"
         found |= entry["options"]
     return found
 

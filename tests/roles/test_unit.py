@@ -57,6 +57,16 @@ def test_a_unit_that_never_started_is_older_than_every_file(unit, tmp_path, valu
     assert unit.started_at({"ActiveEnterTimestampMonotonic": value}) == pytest.approx(boot, abs=60)
 
 
+def test_a_service_counts_from_its_process_not_from_its_readiness(unit):
+    """What changed while it got ready, it has not read."""
+    now = time.clock_gettime(time.CLOCK_MONOTONIC)
+    properties = {
+        "ActiveEnterTimestampMonotonic": str(int(now * 1e6)),
+        "ExecMainStartTimestampMonotonic": str(int((now - 1000) * 1e6)),
+    }
+    assert unit.started_at(properties) == pytest.approx(time.time() - 1000, abs=60)
+
+
 def test_nothing_to_reload(unit, state):
     assert not unit.is_outdated("caddy.service", state, ["/etc/caddy/Caddyfile"])
 

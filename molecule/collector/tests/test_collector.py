@@ -1,7 +1,7 @@
 """The collector's host after the roles: what is there, and what must not be."""
 
 import pytest
-from fleet import CA_ROOT, INVENTORY, as_root, ask, curl, on, secret
+from fleet import CA_ROOT, INVENTORY, as_root, ask, curl, on, secret, wait_for
 
 testinfra_hosts = as_root("watchtower_collector")
 
@@ -139,6 +139,24 @@ def test_admin_paths_do_not_exist_from_outside(host, path):
 
 def test_key_opens_events(host):
     assert isinstance(ask(name_of(host), "/events"), list)
+
+
+def test_wrong_settings_end_in_silence_not_in_a_loop(host):
+    """A waiting connection starts the service again and again; only so often, though."""
+    name = name_of(host)
+    on(name, "cp -p /opt/watchtower/collector/.env /run/env; systemctl stop watchtower-collector")
+    try:
+        on(name, "echo ADMIN_API_KEY=short >/opt/watchtower/collector/.env")
+        host.run("curl --silent --max-time 60 http://127.0.0.1:8000/healthz")
+        wait_for("the socket's end", lambda: host.run(f"systemctl is-failed {SOCKET}").rc == 0)
+        said = host.check_output(f"journalctl --unit={SERVICE} --since=-2min --output=cat")
+        assert 1 <= said.count("ADMIN_API_KEY must") <= 10
+    finally:
+        on(
+            name,
+            "mv /run/env /opt/watchtower/collector/.env; systemctl start watchtower-collector",
+        )
+    assert curl(name, "/healthz")[0] == 200
 
 
 def test_body_over_the_limit_is_refused(host):

@@ -1,6 +1,7 @@
 """What the refusals share: a whole rollout and its figures, and what a host looks like."""
 
 import re
+import shlex
 
 import pytest
 import yaml
@@ -49,7 +50,7 @@ def write_inventory(tmp_path):
             "watchtower_collector": {"hosts": {collector: None}},
             "watchtower_agents": {"hosts": dict.fromkeys(agents)},
         }
-        variables = {"ansible_ssh_common_args": f"-F {SSH_CONFIG}"}
+        variables = {"ansible_ssh_common_args": f"-F {shlex.quote(str(SSH_CONFIG))}"}
         (tmp_path / "hosts.yml").write_text(
             yaml.safe_dump({"all": {"vars": variables, "children": groups}})
         )

@@ -7,6 +7,7 @@ mended, and at the end everything runs.
 from fleet import on
 from troubles import (
     damaged_database,
+    foreign_caddyfile,
     host_name,
     no_package_archive,
     no_python,
@@ -52,7 +53,7 @@ def test_python_that_is_too_old_or_absent(site, footprint, write_inventory):
         "collector-11 was not reached, or failed above; no agent was touched.",
     ):
         assert sentence in run.words, run.output
-    assert run.failed == {"localhost": 1, "collector": 0} | dict.fromkeys(hosts, 1)
+    assert run.failed == {"localhost": 0, "collector": 1} | dict.fromkeys(hosts, 1)
     assert after == before
 
 
@@ -75,12 +76,10 @@ def test_two_hosts_of_one_name_and_a_taken_port(site, footprint):
 
 
 def test_caddy_that_serves_something_else(site, footprint):
-    caddyfile = "/etc/caddy/Caddyfile"
-    on("collector", f"mkdir -p /etc/caddy; echo 'http://blog.example.org' >{caddyfile}")
-    before = footprint(*FLEET)
-    run = site()
-    after = footprint(*FLEET)
-    on("collector", f"rm {caddyfile}")
+    with foreign_caddyfile("collector"):
+        before = footprint(*FLEET)
+        run = site()
+        after = footprint(*FLEET)
     assert run.status != 0
     assert "Caddy on collector is already configured for something else" in run.words, run.output
     assert "remove it there (rm /etc/caddy/Caddyfile)" in run.words
@@ -104,16 +103,25 @@ def test_no_route_to_the_package_archive(site, footprint):
 
 
 def test_port_behind_caddy_is_taken(site, footprint):
-    agents = FLEET[1:]
-    before = footprint(*agents)
+    # Nothing is changed: Caddy must not be pointed at a stranger, nor agents at nobody.
     with taken_port("collector", 8000):
+        before = footprint(*FLEET)
         run = site()
+        after = footprint(*FLEET)
     assert run.status != 0
     assert "Port 8000 of collector is taken by python3." in run.words, run.output
     assert "or set watchtower_collector_port to another one" in run.words
-    assert on("collector", "ls -d /opt/watchtower || true") == ""
-    # Without a collector no agent is touched.
-    assert footprint(*agents) == before
+    assert after == before
+
+
+def test_agents_are_left_alone_when_the_collector_fails_in_a_limited_run(site, footprint):
+    with old_python("collector"):
+        before = footprint("agent-12")
+        run = site("--limit", "collector,agent-12")
+        after = footprint("agent-12")
+    assert run.status != 0
+    assert "collector was not reached, or failed above; no agent was touched." in run.words
+    assert after == before
 
 
 def test_service_that_cannot_start_shows_its_last_words(site):

@@ -43,6 +43,7 @@ PROPERTIES = (
     "UnitFileState",
     "NeedDaemonReload",
     "ActiveEnterTimestampMonotonic",
+    "ExecMainStartTimestampMonotonic",
     "FragmentPath",
     "DropInPaths",
 )
@@ -94,12 +95,14 @@ class Systemd:
 
 
 def started_at(properties: dict[str, str]) -> float:
-    """Return when the unit became active, in seconds since the epoch.
+    """Return when the unit was started, in seconds since the epoch.
 
+    For a service that is when its process began: what changed while it got ready, it has not read.
     systemd keeps the monotonic microsecond beside a wall clock time of whole seconds; the
     monotonic one is exact, and right after the clock was set.
     """
-    monotonic = int(properties["ActiveEnterTimestampMonotonic"] or 0) / 1e6
+    active = properties["ActiveEnterTimestampMonotonic"]
+    monotonic = int(properties.get("ExecMainStartTimestampMonotonic") or active or 0) / 1e6
     return time.time() - (time.clock_gettime(time.CLOCK_MONOTONIC) - monotonic)
 
 
