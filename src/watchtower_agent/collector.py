@@ -28,7 +28,11 @@ _SHOWN_CHARACTERS = 200
 
 
 class Verdict(Enum):
-    """What became of a request."""
+    """What became of a request.
+
+    REFUSED is said by the collector itself, so an event may be given up for it. TOO_LARGE is said
+    by something before the collector that does not take as much at once.
+    """
 
     ACKNOWLEDGED = "acknowledged"
     UNREACHABLE = "unreachable"
@@ -123,15 +127,28 @@ def _judge(response: requests.Response, content: bytes, sent: int) -> Answer:
     detail = f"it answered {status} {_shown(content)}".rstrip()
     if 200 <= status < 300:
         return _acknowledgement(content, sent, detail)
-    verdict = {
-        401: Verdict.UNAUTHORIZED,
-        413: Verdict.TOO_LARGE,
-        400: Verdict.REFUSED,
-        422: Verdict.REFUSED,
-        429: Verdict.BUSY,
-        503: Verdict.BUSY,
-    }.get(status, Verdict.UNREACHABLE if status >= 500 else Verdict.NOT_UNDERSTOOD)
+    if status in (413, 422) and _is_own_error(content):
+        verdict = Verdict.REFUSED
+    else:
+        verdict = {
+            401: Verdict.UNAUTHORIZED,
+            413: Verdict.TOO_LARGE,
+            429: Verdict.BUSY,
+            503: Verdict.BUSY,
+        }.get(status, Verdict.UNREACHABLE if status >= 500 else Verdict.NOT_UNDERSTOOD)
     return Answer(verdict, detail, retry_after=_retry_after(response.headers.get("Retry-After")))
+
+
+def _is_own_error(content: bytes) -> bool:
+    """Tell the collector's error object (docs/api/collector-api.md, Errors) from all else.
+
+    Proxies, firewalls and whatever a wrong address leads to answer 413 and 422, too.
+    """
+    try:
+        document: Any = json.loads(content)
+        return document["status"] == "error" and isinstance(document["error"]["message"], str)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def _acknowledgement(content: bytes, sent: int, detail: str) -> Answer:

@@ -134,7 +134,8 @@ class JournalReader:
             if head is not None:
                 self._report_gap(
                     head,
-                    b"spool",
+                    # Its name holds the time, so that each damage is a gap of its own.
+                    aside.encode(),
                     f"The agent's spool was damaged and is kept as {aside}. The journal is read "
                     f"again from {format_timestamp(head.realtime)} on; events from before then "
                     "that were still waiting in the spool may be missing.",

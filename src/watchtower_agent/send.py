@@ -89,13 +89,13 @@ class Sender:
         if answer.verdict is Verdict.ACKNOWLEDGED:
             self._acknowledged(answer, batch)
             return 0.0
-        if answer.verdict in (Verdict.TOO_LARGE, Verdict.REFUSED) and batch:
+        if answer.verdict in (Verdict.TOO_LARGE, Verdict.REFUSED) and len(batch) > 1:
             # The collector refuses single events singly. If it refuses the request as a whole,
             # the one event at fault is found by halving.
-            if len(batch) > 1:
-                self._batch_events = len(batch) // 2
-            else:
-                self._bury(batch[0], answer.detail)
+            self._batch_events = len(batch) // 2
+            return 0.0
+        if answer.verdict is Verdict.REFUSED and batch:
+            self._bury(batch[0], answer.detail)
             return 0.0
         self._report(answer)
         if answer.verdict is Verdict.UNAUTHORIZED:

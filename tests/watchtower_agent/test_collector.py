@@ -7,6 +7,7 @@ import pytest
 
 from watchtower_agent import collector as collector_module
 from watchtower_agent.collector import Collector, Verdict
+from watchtower_collector.errors import error_response
 
 TOKEN = "s3cret-token-" + "x" * 32
 EVENTS = ['{"event_id":"a"}', '{"event_id":"b"}']
@@ -46,11 +47,11 @@ def test_each_event_has_its_own_fate(stand_in, collector):
     ("status", "verdict"),
     [
         (302, Verdict.NOT_UNDERSTOOD),
-        (400, Verdict.REFUSED),
+        (400, Verdict.NOT_UNDERSTOOD),
         (401, Verdict.UNAUTHORIZED),
         (404, Verdict.NOT_UNDERSTOOD),
         (413, Verdict.TOO_LARGE),
-        (422, Verdict.REFUSED),
+        (422, Verdict.NOT_UNDERSTOOD),
         (429, Verdict.BUSY),
         (500, Verdict.UNREACHABLE),
         (502, Verdict.UNREACHABLE),
@@ -63,6 +64,41 @@ def test_each_status(stand_in, collector, status, verdict):
     assert answer.verdict is verdict
     assert "because" in answer.detail
     assert len(stand_in.requests) == 1  # no redirect is followed: it would carry the token along
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [(400, Verdict.NOT_UNDERSTOOD), (413, Verdict.REFUSED), (422, Verdict.REFUSED)],
+)
+def test_a_refusal_in_the_collectors_own_words(stand_in, collector, status, verdict):
+    stand_in.script.append((status, {}, error_response(status, "because", field="user").body))
+    answer = collector.post(EVENTS)
+    assert answer.verdict is verdict
+    assert "because" in answer.detail
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>Unprocessable</html>",
+        b"\xff\xfe",
+        b"null",
+        b"[]",
+        b"[" * 100_000,
+        b'{"detail":[{"msg":"Field required"}]}',
+        b'{"error":{"message":"no"}}',
+        b'{"status":"ok","error":{"message":"no"}}',
+        b'{"status":"error"}',
+        b'{"status":"error","error":"no"}',
+        b'{"status":"error","error":{}}',
+        b'{"status":"error","error":{"message":422}}',
+    ],
+)
+def test_a_refusal_in_anybody_elses_words(stand_in, collector, body):
+    stand_in.script += [(413, {}, body), (422, {}, body)]
+    assert collector.post(EVENTS).verdict is Verdict.TOO_LARGE
+    assert collector.post(EVENTS).verdict is Verdict.NOT_UNDERSTOOD
 
 
 @pytest.mark.parametrize(

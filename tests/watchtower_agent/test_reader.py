@@ -248,6 +248,26 @@ def test_a_damaged_spool_makes_the_journal_be_read_again(
     again.close()
 
 
+def test_each_damage_is_a_gap_of_its_own(spool, journal_directory, stop, boot, tmp_path):
+    journal_directory.write(login(1))
+    spool.close()
+    gaps = []
+    for _ in range(2):
+        (tmp_path / FILE_NAME).write_bytes(b"no database" * 1000)
+        again = Spool(tmp_path, 100_000_000)
+        for _ in range(2):
+            make_reader(journal_directory, again, stop).drain()
+            gaps.append(take(again)[0])
+            # As after a crash before the position was committed.
+            again._connection.execute("DELETE FROM state WHERE name = 'position'")
+        again.close()
+    assert {gap["type"] for gap in gaps} == {"journal_gap"}
+    first, first_again, second, second_again = (gap["event_id"] for gap in gaps)
+    assert first == first_again
+    assert second == second_again
+    assert first != second
+
+
 def test_a_spool_that_cannot_be_written_moves_nothing(
     reader, spool, journal_directory, monkeypatch
 ):

@@ -9,6 +9,7 @@ from watchtower_agent.event import Event
 from watchtower_agent.host import Host, Labels
 from watchtower_agent.send import BATCH_EVENTS, Heartbeat, Sender
 from watchtower_agent.spool import Spool
+from watchtower_collector.errors import error_response
 
 TOKEN = "s3cret-token-" + "x" * 32
 
@@ -98,18 +99,43 @@ def test_another_reason_is_said_too(spool, sender, stand_in, caplog):
     assert "locked" in said[1]
 
 
-def only_small_ones(limit):
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_strangers_refusal_costs_no_event(spool, sender, stand_in, status, caplog):
+    spool.add([login() for _ in range(1500)], None)
+    stand_in.script += [(status, {}, b"<html>Blocked</html>")] * 40
+    waits = [sender.step() for _ in range(40)]
+    assert spool.depth() == 1500
+    assert not dead_letters(spool)
+    # A 413 is halved at once, from 500 to 1, in case a proxy cannot take as much.
+    at_once = 8 if status == 413 else 0
+    assert not any(waits[:at_once])
+    assert all(waits[at_once:])
+    assert max(waits) > 5
+    (said,) = [record.message for record in caplog.records]
+    assert "does not answer like a collector" in said
+    assert str(status) in said
+    while spool.depth():
+        assert sender.step() == 0
+    assert len(stand_in.stored) == 1500
+
+
+PROXYS_413 = b""
+OWN_413 = error_response(413, "send fewer events at a time").body
+
+
+def only_small_ones(limit, body):
     def answer(events):
         if len(json.dumps(events)) > limit:
-            return 413, {}, b""
+            return 413, {}, body
         return None
 
     return answer
 
 
-def test_a_batch_too_large_is_halved_until_it_fits(spool, sender, stand_in):
+@pytest.mark.parametrize("body", [PROXYS_413, OWN_413])
+def test_a_batch_too_large_is_halved_until_it_fits(spool, sender, stand_in, body):
     spool.add([login("y" * 1000) for _ in range(16)], None)
-    stand_in.script += [only_small_ones(6000)] * 30
+    stand_in.script += [only_small_ones(6000, body)] * 30
     while spool.depth():
         assert sender.step() == 0
     assert len(stand_in.stored) == 16
@@ -119,7 +145,7 @@ def test_a_batch_too_large_is_halved_until_it_fits(spool, sender, stand_in):
 def test_one_event_too_large_does_not_block_the_others(spool, sender, stand_in):
     poison = login("y" * 2000)
     spool.add([login(), login(), poison, login()], None)
-    stand_in.script += [only_small_ones(1500)] * 30
+    stand_in.script += [only_small_ones(1500, OWN_413)] * 30
     while spool.depth():
         assert sender.step() == 0
     assert len(stand_in.stored) == 3
@@ -133,7 +159,7 @@ def test_a_refused_batch_is_searched_for_the_one_at_fault(spool, sender, stand_i
 
     def answer(sent):
         if any(event["event_id"] == poison for event in sent):
-            return 422, {}, b"bad field"
+            return 422, {}, error_response(422, "bad field").body
         return None
 
     spool.add(events, None)
