@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 
+import jinja2
 import pytest
 
 from watchtower_collector import settings
@@ -99,8 +100,12 @@ def test_the_curl_examples_work(collector, repository, make_event, tmp_path):
     assert shutil.which("curl"), "the examples need curl: install the package curl"
     text = (repository / "docs/examples/curl-queries.md").read_text(encoding="utf-8")
     settings_file = tmp_path / "collector.env"
+    template = (repository / "roles/watchtower_collector/templates/env.j2").read_text("utf-8")
     settings_file.write_text(
-        "".join(f"{name}={value}\n" for name, value in collector._environment.items())
+        jinja2.Template(template, undefined=jinja2.StrictUndefined).render(
+            watchtower_collector_admin_api_key=collector._environment["ADMIN_API_KEY"],
+            watchtower_collector_agent_token=collector._environment["WATCHTOWER_AGENT_TOKEN"],
+        )
     )
     for standing, here in (
         ("https://collector.example.org", collector.url),

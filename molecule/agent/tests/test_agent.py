@@ -168,8 +168,19 @@ def test_kill_loses_and_repeats_nothing(host):
 
 
 def test_agent_says_once_that_it_cannot_reach_the_collector(host):
-    said = host.check_output("journalctl --unit=%s --output=cat --no-pager", SERVICE)
-    assert "https://collector.invalid" in said
+    pid = main_process(host)
+
+    def seconds_up():
+        return int(host.check_output("ps -o etimes= -p %s", pid))
+
+    # It waits 1, 2, 4 and 8 seconds at most between its first attempts: that makes several.
+    wait_for("the agent's first attempts", lambda: seconds_up() > 25)
+    said = host.check_output("journalctl _PID=%s --output=cat --no-pager", pid).splitlines()
+    assert any("https://collector.invalid" in line for line in said)
+    complaints = [line for line in said if "The collector cannot be reached" in line]
+    # Another reason is worth another line; the same one is not.
+    assert complaints
+    assert len(complaints) == len(set(complaints))
 
 
 def test_no_secret_in_unit_journal_or_process_list(host):

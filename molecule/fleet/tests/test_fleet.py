@@ -1,6 +1,7 @@
 """A whole fleet: real SSH logins on every host, and what `/events` says of them."""
 
 import json
+import re
 import secrets as random_secrets
 import subprocess
 
@@ -155,10 +156,52 @@ def test_verify_names_the_host_whose_logins_do_not_arrive():
     assert playbook("verify").returncode == 0
 
 
-def test_labels_and_pages():
-    first = ask(COLLECTOR, "/events", limit="1")
-    assert len(first) == 1
-    assert ask(COLLECTOR, "/events", type="login", host_group="no-such-group") == []
+def test_labels_are_carried_and_asked_for():
+    groups = {agent: "bastions" if agent == COLLECTOR else "servers" for agent in AGENTS}
+    for agent, group in groups.items():
+        port = ssh(agent, 'echo "$SSH_CONNECTION"').stdout.split()[1]
+        event = event_of(agent, port, type="login")
+        assert (event["region"], event["host_group"]) == ("test-region", group)
+    for group in ("bastions", "servers"):
+        found = ask(
+            COLLECTOR,
+            "/events",
+            type="login",
+            region="test-region",
+            host_group=group,
+            limit="1000",
+        )
+        assert {event["hostname"] for event in found} == {
+            agent for agent in AGENTS if groups[agent] == group
+        }
+    assert ask(COLLECTOR, "/events", region="test-region", host_group="no-such-group") == []
+    assert ask(COLLECTOR, "/events", region="no-such-region") == []
+
+
+def page(path):
+    """Return the events of one page, and the path of the next one as its `Link` header has it."""
+    key = f"X-Admin-Api-Key: {secret('admin_api_key')}"
+    status, answer = curl(COLLECTOR, path, "--include", header=key)
+    assert status == 200, answer
+    headers, _, body = answer.partition("\n\n")
+    link = re.search('^link: <(.*)>; rel="next"$', headers, re.MULTILINE | re.IGNORECASE)
+    return json.loads(body), link and link[1]
+
+
+def test_pages_join_without_overlap():
+    for _ in range(3):
+        port = ssh("agent-12", 'echo "$SSH_CONNECTION"').stdout.split()[1]
+        event_of("agent-12", port, type="login")
+    # Nobody logs in to that host from here on, so its list stays as it is.
+    filters = "hostname=agent-12&type=login"
+    whole, after_whole = page(f"/events?{filters}&limit=1000")
+    assert after_whole is None
+    first, following = page(f"/events?{filters}&limit=2")
+    assert following.startswith("/events?")
+    second, _ = page(following)
+    assert len(first) == 2
+    assert second
+    assert first + second == whole[: len(first + second)]
 
 
 def test_nobody_outside_reaches_more_than_two_doors():
