@@ -98,8 +98,7 @@ def test_agent_listens_on_nothing(host):
 def test_sandbox(host):
     output = host.check_output("systemd-analyze security --no-pager %s", SERVICE)
     exposure = float(output.splitlines()[-1].split(":")[1].split()[0])
-    # Debian 11's systemd 247 lacks an option or two that later ones count.
-    assert exposure <= (1.5 if "agent-11" not in name_of(host) else 1.7)
+    assert exposure <= 1.5
 
 
 def test_key_login_waits_in_the_spool(host):
