@@ -14,8 +14,12 @@ FieldValue = Union[str, "list[object]", None]
 # What is asked of journalctl; the address fields (__CURSOR, ...) come unasked.
 ENTRY_FIELDS = (
     "MESSAGE",
+    "MESSAGE_ID",
+    "N_DROPPED",
+    "OBJECT_SYSTEMD_UNIT",
     "SYSLOG_IDENTIFIER",
     "_BOOT_ID",
+    "_CAP_EFFECTIVE",
     "_COMM",
     "_EXE",
     "_HOSTNAME",

@@ -4,51 +4,70 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Union
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LOGIN = "login"
 LOGIN_FAILED = "login_failed"
+LOGIN_STEP = "login_step"
+LOGIN_REFUSED = "login_refused"
+SESSION_OPENED = "session_opened"
 SESSION_CLOSED = "session_closed"
+CONNECTION_FAILED = "connection_failed"
+CONNECTION_DROPPED = "connection_dropped"
+SUDO = "sudo"
+SUDO_FAILED = "sudo_failed"
+SU = "su"
+SU_FAILED = "su_failed"
 HEARTBEAT = "heartbeat"
 JOURNAL_GAP = "journal_gap"
 SPOOL_OVERFLOW = "spool_overflow"
 UNTRUSTED = "untrusted"
 
 RAW_MESSAGE_CHARACTERS = 2048
+# What a detail can be: events are flat.
+Detail = Union[str, int, bool]
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-@dataclass(frozen=True)
 class Event:
-    """One event; a field that is None is left out on the wire."""
+    """One event: when and where, what identifies it, and the details that its type has.
 
-    type: str
-    timestamp: str
-    hostname: str
-    event_id: str
-    user: str | None = None
-    method: str | None = None
-    source_ip: str | None = None
-    source_port: int | None = None
-    raw_message: str | None = None
-    key_type: str | None = None
-    key_fingerprint: str | None = None
-    certificate_id: str | None = None
-    certificate_ca: str | None = None
-    trusted: bool | None = None
-    ambiguous: bool | None = None
-    region: str | None = None
-    host_group: str | None = None
-    severity: str | None = None
-    flagged: bool | None = None
-    agent_version: str | None = None
-    spool_depth: int | None = None
+    docs/api/collector-api.md names the details and their meaning. A detail that is None is not
+    there.
+    """
+
+    __slots__ = ("details", "event_id", "hostname", "timestamp", "type")
+
+    def __init__(
+        self,
+        event_type: str,
+        timestamp: str,
+        hostname: str,
+        event_id: str,
+        details: Mapping[str, Detail | None] = MappingProxyType({}),
+    ) -> None:
+        self.type = event_type
+        self.timestamp = timestamp
+        self.hostname = hostname
+        self.event_id = event_id
+        self.details = {name: value for name, value in details.items() if value is not None}
 
     def to_json(self) -> str:
         """Return the event as one line of ASCII JSON."""
-        fields = {name: value for name, value in asdict(self).items() if value is not None}
-        return json.dumps(fields, separators=(",", ":"))
+        fields = {
+            "type": self.type,
+            "timestamp": self.timestamp,
+            "hostname": self.hostname,
+            "event_id": self.event_id,
+            **self.details,
+        }
+        return _encode(fields)
 
 
 def format_timestamp(microseconds: int) -> str:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from watchtower_agent.event import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from watchtower_agent.event import Detail
 
 
 @dataclass(frozen=True)
@@ -25,16 +31,18 @@ class Host:
     labels: Labels = field(default_factory=Labels)
 
     def event(
-        self, event_type: str, timestamp: str, event_id: str, hostname: str | None = None
+        self,
+        event_type: str,
+        timestamp: str,
+        event_id: str,
+        details: Mapping[str, Detail | None],
+        hostname: str | None = None,
     ) -> Event:
-        """Return an event of this host, with its labels and nothing more."""
-        return Event(
-            type=event_type,
-            timestamp=timestamp,
-            hostname=hostname or self.name,
-            event_id=event_id,
-            region=self.labels.region,
-            host_group=self.labels.host_group,
-            severity=self.labels.severity,
-            flagged=self.labels.flagged,
-        )
+        """Return an event of this host, with its labels."""
+        labels = {
+            "region": self.labels.region,
+            "host_group": self.labels.host_group,
+            "severity": self.labels.severity,
+            "flagged": self.labels.flagged,
+        }
+        return Event(event_type, timestamp, hostname or self.name, event_id, {**details, **labels})

@@ -26,8 +26,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
-# Fields that say "sshd", whether they may be believed or not: parse tells the two apart.
-_CLAIMS = ("SYSLOG_IDENTIFIER", "_COMM")
+# What an entry claims to be, whether it may be believed or not: parse tells the two apart.
+_CLAIMS = tuple(
+    tuple(f"{field}={name}" for name in (*SSHD_NAMES, "sudo", "su"))
+    for field in ("SYSLOG_IDENTIFIER", "_COMM")
+)
+# journald's own word about messages that it dropped (SD_MESSAGE_JOURNAL_DROPPED).
+_SUPPRESSED = ("_TRANSPORT=driver", "MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e")
 
 
 class CursorLostError(Exception):
@@ -66,13 +71,13 @@ class Journal:
         self._source = tuple(source)
 
     def matches(self, boot_id: str | None = None) -> tuple[str, ...]:
-        """Return journalctl's arguments for "claims to be sshd", within one boot if named."""
-        arguments: list[str] = list(self._source)
-        for number, field in enumerate(_CLAIMS):
-            arguments += ["+"] if number else []
-            arguments += [f"{field}={name}" for name in SSHD_NAMES]
-            arguments += [f"_BOOT_ID={boot_id}"] if boot_id else []
-        return tuple(arguments)
+        """Return journalctl's arguments for what may become an event, within one boot if named."""
+        boot = [f"_BOOT_ID={boot_id}"] if boot_id else []
+        alternatives: list[str] = []
+        for matches in (*_CLAIMS, _SUPPRESSED):
+            alternatives += ["+"] if alternatives else []
+            alternatives += [*matches, *boot]
+        return (*self._source, *alternatives)
 
     def since(self, seconds: int) -> Iterator[JournalEntry]:
         """Yield what was received at or after a time in seconds since 1970; all, for 0."""

@@ -36,7 +36,7 @@ _SHAPES = {
     "key_fingerprint": _FINGERPRINT,
     "certificate_ca": _FINGERPRINT,
     "ca_type": r"[A-Z0-9-]+",
-    "serial": r"\d{1,20}",
+    "certificate_serial": r"\d{1,20}",
     # auth2-pubkey.c, only with a FIDO key.
     "counter": r"(?:, signature count = \d{1,10})?",
 }

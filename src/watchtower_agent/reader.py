@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from watchtower_agent.doorbell import Doorbell
@@ -133,6 +132,7 @@ class JournalReader:
             head = self._journal.head()
             if head is not None:
                 self._report_gap(
+                    "spool_damaged",
                     head,
                     # Its name holds the time, so that each damage is a gap of its own.
                     aside.encode(),
@@ -181,6 +181,7 @@ class JournalReader:
             oldest,
         )
         self._report_gap(
+            "entries_vanished",
             head,
             position.cursor.encode(),
             f"The journal was read up to {last}. That entry is gone; the oldest left is from "
@@ -192,14 +193,23 @@ class JournalReader:
             self._spool.add([], position_of(head))
         return found
 
-    def _report_gap(self, head: JournalEntry, lost: bytes, text: str, realtime: int) -> None:
+    def _report_gap(
+        self, reason: str, head: JournalEntry, lost: bytes, text: str, since: int
+    ) -> None:
+        """Store a gap from ``since`` (microseconds since 1970) to the oldest entry left."""
         gap = self._parser.host.event(
             JOURNAL_GAP,
-            format_timestamp(realtime),
+            format_timestamp(since),
             hash_id(b"journal_gap", lost, head.cursor.encode()),
+            {
+                "reason": reason,
+                "gap_since": format_timestamp(since),
+                "gap_until": format_timestamp(head.realtime),
+                "raw_message": text,
+                "trusted": True,
+            },
             head.text("_HOSTNAME"),
         )
-        gap = replace(gap, raw_message=text, trusted=True)
         self._spool.add([gap], None)
 
     def _store(self, entries: Iterable[JournalEntry]) -> int:

@@ -13,10 +13,10 @@ from watchtower_agent.host import Host
 from watchtower_agent.journal import Journal
 from watchtower_agent.notify import ServiceNotifier, watchdog_interval
 from watchtower_agent.parse import Parser
+from watchtower_agent.programs import known_programs
 from watchtower_agent.reader import JournalReader
 from watchtower_agent.send import Heartbeat, Sender
 from watchtower_agent.spool import Spool
-from watchtower_agent.trust import SshdTrust
 from watchtower_agent.version import read_version
 from watchtower_agent.wakeup import Wakeup
 
@@ -71,7 +71,7 @@ def run(settings: Settings, journal_source: Sequence[str] = ()) -> int:
     version = read_version()
     host = Host(os.uname().nodename, settings.labels)
     spool = Spool(settings.state_directory, settings.spool_max_bytes)
-    parser = Parser(SshdTrust(settings.ssh_units), host)
+    parser = Parser(known_programs(settings.ssh_units), host)
     collector = Collector(settings.collector_url, settings.agent_token, settings.ca_file, version)
     heartbeat = Heartbeat(host, version, settings.heartbeat_seconds)
     journal = Journal(stop, journal_source)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from watchtower_agent.backoff import Backoff, jitter
@@ -179,7 +178,9 @@ class Heartbeat:
 
     def event(self, spool_depth: int) -> Event:
         """Return a heartbeat. It is sent at once or not at all, never spooled."""
-        beat = self.host.event(
-            HEARTBEAT, format_timestamp(time.time_ns() // 1000), uuid.uuid4().hex
+        return self.host.event(
+            HEARTBEAT,
+            format_timestamp(time.time_ns() // 1000),
+            uuid.uuid4().hex,
+            {"agent_version": self._version, "spool_depth": spool_depth},
         )
-        return replace(beat, agent_version=self._version, spool_depth=spool_depth)

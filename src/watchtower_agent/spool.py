@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from watchtower_agent.event import (
@@ -191,14 +191,21 @@ class Spool:
                 return False
             now = format_timestamp(time.time_ns() // 1000)
             counts = ", ".join(f"{count} {name}" for name, count in sorted(dropped.items()))
-            report = host.event(
-                SPOOL_OVERFLOW, now, hash_id(b"spool_overflow", host.name.encode(), now.encode())
-            )
             text = (
                 f"The agent's spool was full and {sum(dropped.values())} events were dropped, "
                 f"the least important first: {counts}."
             )
-            self._insert(replace(report, raw_message=text, trusted=True))
+            report = host.event(
+                SPOOL_OVERFLOW,
+                now,
+                hash_id(b"spool_overflow", host.name.encode(), now.encode()),
+                {
+                    "raw_message": text,
+                    "trusted": True,
+                    "lost_events": sum(dropped.values()),
+                },
+            )
+            self._insert(report)
             self._set_state("dropped", "{}")
             return True
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from watchtower_agent.event import LOGIN, LOGIN_FAILED, SESSION_CLOSED
 from watchtower_agent.line_format import METHOD, LineFormat
+from watchtower_agent.statement import Statement
 
 # log.c, do_log(): syslog(pri, "%.500s", fmtbuf). A line of this length may have lost its end.
 CUT_LINE_BYTES = 500
@@ -17,7 +18,7 @@ CUT_LINE_BYTES = 500
 # auth.c, format_method_key(); auth2-pubkey.c, auth2_record_info() with a FIDO key's counter.
 _PLAIN_KEY = ": {key_type} {key_fingerprint}"
 _CERTIFICATE = (
-    ": {key_type} {key_fingerprint} ID {certificate_id} (serial {serial})"
+    ": {key_type} {key_fingerprint} ID {certificate_id} (serial {certificate_serial})"
     " CA {ca_type} {certificate_ca}"
 )
 # auth2-hostbased.c, auth2_record_info().
@@ -35,15 +36,6 @@ _AUTH_LOG = "{method} for {invalid}{user} from {source_ip} port {source_port} ss
 
 
 @dataclass(frozen=True)
-class SshdLine:
-    """What one line says. ``facts`` holds only what every possible reading agrees on."""
-
-    type: str
-    facts: dict[str, str]
-    ambiguous: bool = False
-
-
-@dataclass(frozen=True)
 class _Family:
     """Lines that begin alike and differ at the end, so that one may be taken for another.
 
@@ -55,19 +47,19 @@ class _Family:
     beginning: re.Pattern[str]
     formats: tuple[LineFormat, ...]
 
-    def read(self, line: str) -> SshdLine | None:
+    def read(self, line: str) -> Statement | None:
         match = self.beginning.match(line)
         if match is None:
             return None
         certain = match.groupdict()
         if len(line.encode("utf-8", "replace")) >= CUT_LINE_BYTES:
             # Without its end, nothing says where the client's own text stopped.
-            return SshdLine(self.type, certain, ambiguous=True)
+            return Statement(self.type, certain, ambiguous=True)
         readings = [reading for known in self.formats for reading in known.readings(line)]
         if not readings:
-            return SshdLine(self.type, certain, ambiguous=True)
+            return Statement(self.type, certain, ambiguous=True)
         agreed = set.intersection(*(set(reading.items()) for reading in readings))
-        return SshdLine(self.type, {**dict(agreed), **certain}, ambiguous=len(readings) > 1)
+        return Statement(self.type, {**dict(agreed), **certain}, ambiguous=len(readings) > 1)
 
 
 def _auth_log(event_type: str, verb: str) -> tuple[_Family, ...]:
@@ -109,7 +101,7 @@ _FAMILIES = (
 _CHILD_SUFFIXES = (" [preauth]", " [postauth]")
 
 
-def read_sshd_line(line: str) -> SshdLine | None:
+def read_sshd_line(line: str) -> Statement | None:
     """Return what a line of sshd's says, or None when it is of no kind that makes an event.
 
     sshd's monitor marks the words of its unprivileged child; a child taken over by an attacker

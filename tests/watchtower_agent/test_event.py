@@ -6,7 +6,7 @@ from watchtower_agent.event import Event, bounded_text, format_timestamp, hash_i
 
 
 def test_a_field_without_value_is_left_out():
-    event = Event("login", "t", "h", "i", source_port=0, trusted=False)
+    event = Event("login", "t", "h", "i", {"source_port": 0, "trusted": False, "user": None})
     assert json.loads(event.to_json()) == {
         "type": "login",
         "timestamp": "t",

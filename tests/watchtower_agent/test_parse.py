@@ -20,6 +20,7 @@ def test_a_login_with_all_that_is_known_of_it(sshd_fields):
     labels = Labels(region="eu", host_group="web", severity="high", flagged=True)
     event = parsed(sshd_fields(LINE), Parser(host=Host(labels=labels)))
     assert len(event.pop("event_id")) == 32
+    assert len(event.pop("session_id")) == 32
     assert event == {
         "type": "login",
         "timestamp": "2025-11-23T12:00:00.000000Z",

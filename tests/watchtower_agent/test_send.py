@@ -15,7 +15,9 @@ TOKEN = "s3cret-token-" + "x" * 32
 
 
 def login(text="x"):
-    return Event("login", "2025-11-23T12:00:00.000000Z", "h", uuid.uuid4().hex, raw_message=text)
+    return Event(
+        "login", "2025-11-23T12:00:00.000000Z", "h", uuid.uuid4().hex, {"raw_message": text}
+    )
 
 
 @pytest.fixture

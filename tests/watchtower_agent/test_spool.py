@@ -21,7 +21,7 @@ BIG = 10_000_000
 
 
 def event(event_type="login", event_id=None, text="x"):
-    return Event(event_type, "t", "h", event_id or uuid.uuid4().hex, raw_message=text)
+    return Event(event_type, "t", "h", event_id or uuid.uuid4().hex, {"raw_message": text})
 
 
 def position(number):

@@ -11,7 +11,7 @@ from watchtower_agent.sshd_lines import CUT_LINE_BYTES, read_sshd_line
 
 CORPUS = Path(__file__).with_name("corpus") / "sshd.jsonl"
 CASES = [json.loads(line) for line in CORPUS.read_text(encoding="utf-8").splitlines()]
-SAME_FOR_ALL = {"timestamp", "hostname", "event_id", "raw_message", "trusted"}
+SAME_FOR_ALL = {"timestamp", "hostname", "event_id", "raw_message", "session_id", "trusted"}
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["line"][:70] for case in CASES])
@@ -22,7 +22,7 @@ def test_each_line_of_the_corpus_says_what_stands_beside_it(case, sshd_fields):
         assert event is None
         return
     said = json.loads(event.to_json())
-    assert event.raw_message == case["line"]
+    assert event.details["raw_message"] == case["line"]
     assert {name: said[name] for name in said if name not in SAME_FOR_ALL} == case["says"]
 
 
@@ -81,8 +81,8 @@ def readings_agree_with_the_server(line, event_type, user, **more):
         **more,
     }
     for name, value in truth.items():
-        if name in said.facts:
-            assert said.facts[name] == value
+        if name in said.details:
+            assert said.details[name] == value
         else:
             assert said.ambiguous
     return said

@@ -23,13 +23,10 @@ def page(repository):
 
 def table(page, first_heading):
     """Return the names in backquotes in the first column of the table with this heading."""
-    lines = iter(page.splitlines())
-    for line in lines:
-        if line.startswith(f"| {first_heading} |"):
-            break
-    else:
+    heading = re.search(rf"^\| {re.escape(first_heading)} \|.*\n\| ---", page, re.MULTILINE)
+    if heading is None:
         pytest.fail(f"there is no table with the heading {first_heading}")
-    next(lines)
+    lines = page[heading.end() :].splitlines()[1:]
     names = []
     for line in lines:
         if not line.startswith("|"):
