@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from watchtower_agent.vis import decode_vis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 # More readings than this say no more than that the line is ambiguous.
 _ENOUGH_READINGS = 8
@@ -37,6 +37,63 @@ _SHAPES = {
     "certificate_ca": _FINGERPRINT,
     "ca_type": r"[A-Z0-9-]+",
     "certificate_serial": r"\d{1,20}",
+    # auth.c prints a name or an address here, as UseDNS has it; DNS names are an attacker's.
+    "source_host": r"[0-9A-Za-z._:%-]{1,100}",
+    "host": r"[0-9A-Za-z._:%-]{1,200}",
+    "local_ip": r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?|UNKNOWN",
+    "local_port": r"\d{1,5}",
+    "line_number": r"\d{1,10}",
+    "number": r"\d{1,20}",
+    "other_number": r"\d{1,20}",
+    "count": r"\d{1,10}",
+    "hex": r"[0-9a-f]{1,8}",
+    "lost_connections": r"\d{1,10}",
+    "session_pid": r"\d{1,10}",
+    # sshd.c, child_reap().
+    "child_status": r"(?: \(early\)| \(sending config\)| \(sending keys\))?",
+    "penalty": r"[A-Za-z ]+",
+    # auth2.c and monitor.c, ssh_packet_set_log_preamble().
+    "state": r"(?:invalid |authenticating ?)",
+    "illegal": r"(?:illegal user )?",
+    # Linux-PAM, libpam/pam_strerror.c.
+    "pam_error": "|".join(
+        re.escape(text)
+        for text in (
+            "Application needs to call libpam again",
+            "Authentication failure",
+            "Authentication information cannot be recovered",
+            "Authentication service cannot retrieve authentication info",
+            "Authentication service cannot retrieve user credentials",
+            "Authentication token expired",
+            "Authentication token is no longer valid; new one required",
+            "Authentication token lock busy",
+            "Authentication token manipulation error",
+            "Conversation error",
+            "Critical error - immediate abort",
+            "Error in service module",
+            "Failed to load module",
+            "Failure setting user credentials",
+            "Have exhausted maximum number of retries for service",
+            "Insufficient credentials to access authentication data",
+            "Memory buffer error",
+            "Module is unknown",
+            "Permission denied",
+            "System error",
+            "Unknown PAM error",
+            "User account has expired",
+            "User credentials expired",
+            "User not known to the underlying authentication module",
+        )
+    ),
+    "algorithm": r"[A-Za-z0-9@.,_-]{1,300}",
+    # misc.c, fmt_timeframe().
+    "timeframe": r"[0-9wdhms:]+",
+    # ssherr.c, ssh_err(), and strerror(3): no colon, so that it has no room for another address.
+    "error": r"[A-Za-z][^:]*",
+    # packet.c, ssh_packet_disconnect(): "%.100s", before it is escaped.
+    "message": r"(?!Too many authentication failures$).{1,400}",
+    "mismatch": r"no matching [A-Za-z ]+ found",
+    "function": r"[a-z_0-9]+",
     # auth2-pubkey.c, only with a FIDO key.
     "counter": r"(?:, signature count = \d{1,10})?",
 }
@@ -50,6 +107,13 @@ class _Hostile:
     fact: str
     escaped: bool = True  # by sshd's strnvis
 
+    def decode(self, text: str, escapes: int) -> bytes:
+        """Return the bytes that the program was given."""
+        raw = text.encode("utf-8", "backslashreplace")
+        for _ in range(escapes if self.escaped else 0):
+            raw = decode_vis(raw.decode("utf-8", "backslashreplace"))
+        return raw
+
 
 _HOSTILE = {
     "user": _Hostile(100, "user"),  # %.100s
@@ -57,8 +121,14 @@ _HOSTILE = {
     "client_host": _Hostile(100, "client_host"),
     "certificate_id": _Hostile(1024, "certificate_id"),  # MSGBUFSIZ in log.c
     "principal": _Hostile(1024, "principal"),
+    "preamble_user": _Hostile(200, "user"),  # packet.c, %.200s
+    "offer": _Hostile(1024, "offer"),
+    "file": _Hostile(1024, "file"),
+    "shell": _Hostile(100, "shell"),  # %.100s
+    "text": _Hostile(1024, "text"),
     # PAM modules call syslog(3) by themselves: a backslash (DOMAIN\\user) is a backslash.
     "pam_user": _Hostile(1024, "user", escaped=False),
+    "opener": _Hostile(1024, "opener", escaped=False),
 }
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 
@@ -74,49 +144,54 @@ class _Segment:
 class LineFormat:
     """One template, compiled."""
 
-    def __init__(self, template: str) -> None:
+    def __init__(self, template: str, reason: str | None = None) -> None:
         self.template = template
+        self.reason = reason
+        self._constants = {} if reason is None else {"reason": reason}
         self._segments = list(_compile(template))
 
-    def readings(self, line: str) -> list[dict[str, str]]:
-        """Return each way to read the whole line: slot name to text, hostile slots decoded."""
+    def readings(self, line: str, escapes: int = 1) -> list[dict[str, str]]:
+        """Return each way to read the whole line: slot name to text, hostile slots decoded.
+
+        ``escapes`` says how often the line went through strnvis.
+        """
         found: list[dict[str, str]] = []
-        for reading in self._read(line, 0, 0, {}):
+        for reading in _read(self._segments, line, escapes, 0, self._constants):
             found.append(reading)
             if len(found) == _ENOUGH_READINGS:
                 break
         return found
 
-    def _read(
-        self, line: str, index: int, start: int, values: dict[str, str]
-    ) -> Iterator[dict[str, str]]:
-        """Read from a segment that must begin at ``start``, then what follows it."""
-        segment = self._segments[index]
-        hostile = segment.hostile
-        match = (segment.pattern.match if hostile else segment.pattern.fullmatch)(line, start)
-        if match is None or not _plausible(match.groupdict()):
-            return
-        values = {**values, **match.groupdict()}
-        if hostile is None:
-            yield values
-            return
-        for end in self._segment_starts(line, index + 1, match.end()):
-            text = line[match.end() : end]
-            decoded = decode_vis(text) if hostile.escaped else text.encode("utf-8", "replace")
-            if len(decoded) > hostile.limit:
-                # Decoded text only grows with the slice, so no later end can fit either.
-                return
-            chosen = {**values, hostile.fact: decoded.decode("utf-8", "backslashreplace")}
-            yield from self._read(line, index + 1, end, chosen)
 
-    def _segment_starts(self, line: str, index: int, start: int) -> Iterator[int]:
-        pattern = self._segments[index].pattern
-        match = pattern.search(line, start)
-        while match is not None:
-            yield match.start()
-            if match.start() == len(line):
-                return
-            match = pattern.search(line, match.start() + 1)
+def _read(
+    segments: Sequence[_Segment], line: str, escapes: int, start: int, values: dict[str, str]
+) -> Iterator[dict[str, str]]:
+    """Read the first segment, which must begin at ``start``, then the others."""
+    segment, *others = segments
+    hostile = segment.hostile
+    match = (segment.pattern.match if hostile else segment.pattern.fullmatch)(line, start)
+    if match is None or not _plausible(match.groupdict()):
+        return
+    values = {**values, **match.groupdict()}
+    if hostile is None:
+        yield values
+        return
+    for end in _starts(others[0].pattern, line, match.end()):
+        decoded = hostile.decode(line[match.end() : end], escapes)
+        if len(decoded) > hostile.limit:
+            # Decoded text only grows with the slice, so no later end can fit either.
+            return
+        chosen = {**values, hostile.fact: decoded.decode("utf-8", "backslashreplace")}
+        yield from _read(others, line, escapes, end, chosen)
+
+
+def _starts(pattern: re.Pattern[str], line: str, start: int) -> Iterator[int]:
+    match = pattern.search(line, start)
+    while match is not None:
+        yield match.start()
+        if match.start() == len(line):
+            return
+        match = pattern.search(line, match.start() + 1)
 
 
 def _compile(template: str) -> Iterator[_Segment]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from watchtower_agent.event import UNTRUSTED, Event, bounded_text, hash_id
@@ -38,14 +39,14 @@ class Parser:
             return None
         message = (entry.values("MESSAGE") or [b""])[0].decode("utf-8", "backslashreplace")
         statement = program.read(message)
-        if statement is None:
+        if statement is None or (statement.before_login and _is_from_session(entry)):
             return None
         details: dict[str, Detail | None]
         if statement.credible and program.is_genuine(entry):
             event_type = statement.type
             details = {
                 **statement.details,
-                "session_id": _session_id(entry),
+                "session_id": _session_id(entry, statement.process),
                 "ambiguous": True if statement.ambiguous else None,
                 "trusted": True,
             }
@@ -57,11 +58,19 @@ class Parser:
         )
 
 
-def _session_id(entry: JournalEntry) -> str:
-    """Return 32 hex digits that every entry of one process shares.
+def _session_id(entry: JournalEntry, process: str | None) -> str | None:
+    """Return 32 hex digits that all entries about one process share, whoever wrote them.
 
     sshd has a process for each connection: its failures, its login and the end of its session
     belong together.
     """
-    names = ("_MACHINE_ID", "_BOOT_ID", "_PID")
-    return hash_id(b"session", *(b"".join(entry.values(name)) for name in names))
+    if process == "":
+        return None
+    pid = b"".join(entry.values("_PID")) if process is None else process.encode()
+    names = ("_MACHINE_ID", "_BOOT_ID")
+    return hash_id(b"session", *(b"".join(entry.values(name)) for name in names), pid)
+
+
+def _is_from_session(entry: JournalEntry) -> bool:
+    unit = entry.text("_SYSTEMD_UNIT") or ""
+    return entry.text("_UID") != "0" or fnmatchcase(unit, "session-*.scope")

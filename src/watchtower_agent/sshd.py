@@ -18,15 +18,19 @@ if TYPE_CHECKING:
 
 # sshd's words for "could not be found out": canohost.c, and auth.c with a NULL fingerprint.
 _UNKNOWN = {"source_ip": "UNKNOWN", "key_fingerprint": "(null)", "certificate_ca": "(null)"}
-# Slots that are read for the sake of the line's shape only.
-_NOT_DETAILS = (
-    "ca_type",
-    "client_host",
-    "client_user",
-    "counter",
-    "invalid",
-    "principal",
+# Other slots are read for the sake of the line's shape only.
+_DETAILS = (
+    "certificate_ca",
+    "certificate_id",
+    "certificate_serial",
+    "key_fingerprint",
+    "key_type",
+    "method",
+    "reason",
+    "source_ip",
+    "user",
 )
+_NUMBERS = ("lost_connections", "source_port")
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,16 @@ class Sshd:
 
 
 def _details(facts: Mapping[str, Detail]) -> dict[str, Detail]:
+    """Return the facts under the names, and in the types, of the event's details."""
+    found = {**facts}
+    if "source_host" in found:
+        found["source_ip"] = found.pop("source_host")
     details: dict[str, Detail] = {
-        name: bounded_text(value) if isinstance(value, str) else value
-        for name, value in facts.items()
-        if name not in _NOT_DETAILS and value != _UNKNOWN.get(name)
+        name: bounded_text(str(found[name]))
+        for name in _DETAILS
+        if name in found and found[name] != _UNKNOWN.get(name)
     }
-    port = details.pop("source_port", None)
-    if port is not None and "source_ip" in details:
-        details["source_port"] = int(port)
+    details.update((name, int(found[name])) for name in _NUMBERS if name in found)
+    if "source_ip" not in details:
+        details.pop("source_port", None)
     return details

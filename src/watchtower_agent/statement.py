@@ -28,6 +28,8 @@ class Statement:
     details: Mapping[str, Detail] = field(default_factory=dict)
     ambiguous: bool = False
     credible: bool = True
+    process: str | None = None
+    before_login: bool = False
 
 
 class Program(Protocol):
