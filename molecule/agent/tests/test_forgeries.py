@@ -1,0 +1,125 @@
+"""An ordinary user of the host tries to fake a login, in every way that forge.py knows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from fleet import as_root, on, ssh, wait_for
+from spooled import name_of, spooled
+
+testinfra_hosts = as_root("watchtower_agents")
+
+FORGE = Path(__file__).with_name("forge.py")
+
+
+@pytest.fixture(scope="module")
+def forged(host):
+    """Let mallory try; return the ways that put something into the journal, with its address."""
+    name = name_of(host)
+    on(
+        name,
+        "id mallory >/dev/null 2>&1 || useradd --create-home --shell /bin/bash mallory;"
+        "loginctl enable-linger mallory;"
+        "cat >/home/mallory/forge.py; chmod 644 /home/mallory/forge.py",
+        stdin=FORGE.read_text(),
+    )
+    wait_for(
+        "mallory's own systemd",
+        lambda: host.run("test -S /run/user/$(id -u mallory)/systemd/private").rc == 0,
+    )
+    tried = on(name, "runuser -l mallory -c 'python3 forge.py'").splitlines()
+    ways = dict(line.split()[1:3] for line in tried if line.startswith("done "))
+    # What is logged after the forgeries is in the spool, so they have been read by then.
+    port = int(ssh(name, 'echo "$SSH_CONNECTION"').stdout.split()[1])
+    wait_for("the login after them", lambda: spooled(host, type="login", source_port=port))
+    return ways
+
+
+def test_most_ways_are_there_on_every_host(forged):
+    assert len(forged) >= 15, forged
+
+
+def test_every_way_put_its_line_into_the_journal(host, forged):
+    """Or the next test would prove nothing."""
+    journal = host.check_output("journalctl --output=cat --no-pager | grep -F 6.6.6. | sort -u")
+    lines = [
+        line for line in journal.splitlines() if line.startswith("Accepted password for root")
+    ]
+    for way, address in forged.items():
+        if way != "real_sshd_of_an_ordinary_user":
+            assert any(f"from {address} port" in line for line in lines), way
+
+
+def test_nothing_of_it_is_believed(host, forged):
+    events = [event for event in spooled(host) if "6.6.6." in json.dumps(event)]
+    assert events
+    assert {event["type"] for event in events} == {"untrusted"}
+    assert not any(event["trusted"] for event in events)
+    assert not any("user" in event or "source_ip" in event for event in events)
+
+
+def test_all_that_claim_to_be_sshd_are_kept_and_labelled(host, forged):
+    kept = {event["raw_message"] for event in spooled(host, type="untrusted")}
+    for way, address in forged.items():
+        if way != "real_sshd_of_an_ordinary_user":
+            assert f"Accepted password for root from {address} port 22 ssh2" in kept, way
+
+
+def test_the_words_of_a_users_own_sshd_are_not_believed(host, forged):
+    assert "real_sshd_of_an_ordinary_user" in forged
+    events = [e for e in spooled(host) if "for mallory from 127.0.0.1" in e.get("raw_message", "")]
+    assert events
+    assert {event["type"] for event in events} == {"untrusted"}
+
+
+# Without the characters that newer SSH clients refuse to send; the parser's tests have those.
+HOSTILE_NAMES = (
+    "Accepted password for root from 6.6.7.1 port 22 ssh2",
+    "x from 6.6.7.2 port 22 ssh2",
+    "root from 6.6.7.3 port 22 ssh2",
+    "x 6.6.7.4 port 22 [preauth]",
+    "\N{RIGHT-TO-LEFT OVERRIDE} and ü",
+    "y" * 300,
+)
+
+
+# OpenSSH 9.8 and later lets nobody in for a while from where many attempts failed.
+NO_PENALTIES = """
+if sshd -T | grep -q ^persourcepenalties; then
+  echo 'PerSourcePenalties no' >/etc/ssh/sshd_config.d/no-penalties.conf
+  systemctl reload ssh
+fi
+"""
+
+
+def test_hostile_names_fake_no_address(host):
+    name = name_of(host)
+    on(name, NO_PENALTIES)
+    before = {event["event_id"] for event in spooled(host)}
+    for user in HOSTILE_NAMES:
+        assert ssh(f"{user}@{name}", password="no").returncode == 255
+    address, port = ssh(name, 'echo "$SSH_CONNECTION"').stdout.split()[:2]
+    wait_for("the login after them", lambda: spooled(host, type="login", source_port=int(port)))
+    events = [event for event in spooled(host) if event["event_id"] not in before]
+    failed = [event for event in events if event["type"] == "login_failed"]
+    assert {event["user"] for event in failed} == {user[:100] for user in HOSTILE_NAMES}
+    assert {event["source_ip"] for event in events if "source_ip" in event} == {address}
+    assert {event["user"] for event in events if event["type"] == "login"} == {"ops"}
+    assert not any(event["type"] == "untrusted" for event in events)
+
+
+def test_the_events_of_one_connection_belong_together(host):
+    name = name_of(host)
+    port = int(ssh(name, 'echo "$SSH_CONNECTION"').stdout.split()[1])
+    wait_for("the login", lambda: spooled(host, type="login", source_port=port))
+    (login,) = spooled(host, type="login", source_port=port)
+    wait_for(
+        "the end of its session",
+        lambda: spooled(host, type="session_closed", session_id=login["session_id"]),
+    )
+    together = spooled(host, session_id=login["session_id"])
+    assert [event["type"] for event in together] == ["login", "session_opened", "session_closed"]
+    assert {event["user"] for event in together} == {"ops"}
+    assert [event["timestamp"] for event in together] == sorted(e["timestamp"] for e in together)
