@@ -63,12 +63,17 @@ class JournalEntry:
         journald sets its own fields (those with an underscore) once; a repeated field was
         made up by a client, and no one of its values is *the* value.
         """
+        value = self.fields.get(name)
+        if type(value) is str and value.isascii():
+            return value
         values = self.values(name)
         return values[0].decode("utf-8", "backslashreplace") if len(values) == 1 else None
 
     def values(self, name: str) -> list[bytes]:
         """Return every value of a field as bytes: the canonical form of all JSON spellings."""
         value = self.fields.get(name)
+        if type(value) is str and value.isascii():
+            return [value.encode("ascii")]
         if isinstance(value, list) and not _is_byte_list(value):
             return [_to_bytes(item) for item in value]
         return [] if value is None else [_to_bytes(value)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Union
 
@@ -80,19 +81,20 @@ def format_timestamp(microseconds: int) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
 
 
+# Machine, boot and process are the same in many entries.
+@lru_cache(maxsize=256)
 def hash_id(*parts: bytes) -> str:
     """Return 32 hex digits that identify these parts, in this order.
 
     Each part is preceded by its length, so that no two lists of parts run into the same bytes.
     """
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.hexdigest()[:32]
+    framed = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+    return hashlib.sha256(framed).hexdigest()[:32]
 
 
 def bounded_text(text: str) -> str:
     """Return text that any JSON store accepts: no NUL, no lone surrogate, bounded length."""
+    if text.isascii() and text.isprintable() and len(text) <= RAW_MESSAGE_CHARACTERS:
+        return text
     cut = text[:RAW_MESSAGE_CHARACTERS].replace("\0", "\\000")
     return cut.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from watchtower_agent.vis import decode_vis
@@ -209,10 +210,18 @@ def _compile(template: str) -> Iterator[_Segment]:
 
 def _plausible(values: dict[str, str]) -> bool:
     """Return whether an address and a port, where there are any, can be ones."""
-    address = values.get("source_ip", "UNKNOWN")
-    if address != "UNKNOWN":
-        try:
-            ipaddress.ip_address(address)
-        except ValueError:
-            return False
+    address = values.get("source_ip")
+    if address is not None and not _is_address(address):
+        return False
     return int(values.get("source_port", "0")) <= 65535
+
+
+@lru_cache(maxsize=1024)  # who knocks once knocks often
+def _is_address(text: str) -> bool:
+    if text == "UNKNOWN":
+        return True
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from watchtower_agent.event import bounded_text
@@ -19,16 +19,18 @@ if TYPE_CHECKING:
 # sshd's words for "could not be found out": canohost.c, and auth.c with a NULL fingerprint.
 _UNKNOWN = {"source_ip": "UNKNOWN", "key_fingerprint": "(null)", "certificate_ca": "(null)"}
 # Other slots are read for the sake of the line's shape only.
-_DETAILS = (
-    "certificate_ca",
-    "certificate_id",
-    "certificate_serial",
-    "key_fingerprint",
-    "key_type",
-    "method",
-    "reason",
-    "source_ip",
-    "user",
+_DETAILS = frozenset(
+    (
+        "certificate_ca",
+        "certificate_id",
+        "certificate_serial",
+        "key_fingerprint",
+        "key_type",
+        "method",
+        "reason",
+        "source_ip",
+        "user",
+    )
 )
 _NUMBERS = ("lost_connections", "source_port")
 
@@ -48,7 +50,7 @@ class Sshd:
         line = read_sshd_line(message)
         if line is None:
             return None
-        return replace(line, details=_details(line.details))
+        return line._replace(details=_details(line.details))
 
     def is_genuine(self, entry: JournalEntry) -> bool:
         """Return whether sshd wrote the entry."""
@@ -57,15 +59,13 @@ class Sshd:
 
 def _details(facts: Mapping[str, Detail]) -> dict[str, Detail]:
     """Return the facts under the names, and in the types, of the event's details."""
-    found = {**facts}
-    if "source_host" in found:
-        found["source_ip"] = found.pop("source_host")
-    details: dict[str, Detail] = {
-        name: bounded_text(str(found[name]))
-        for name in _DETAILS
-        if name in found and found[name] != _UNKNOWN.get(name)
-    }
-    details.update((name, int(found[name])) for name in _NUMBERS if name in found)
+    details: dict[str, Detail] = {}
+    for name, value in facts.items():
+        detail = "source_ip" if name == "source_host" else name
+        if detail in _DETAILS and value != _UNKNOWN.get(detail):
+            details[detail] = bounded_text(str(value))
+        elif detail in _NUMBERS:
+            details[detail] = int(value)
     if "source_ip" not in details:
         details.pop("source_port", None)
     return details

@@ -47,6 +47,12 @@ class SshdFamily:
     listener: bool = False
     before_login: bool = False
 
+    @property
+    def first_words(self) -> set[str]:
+        """Return the words that such lines begin with; "" when a slot is in the first word."""
+        firsts = {known.template.partition(" ")[0] for known in self.formats}
+        return {"" if "{" in word else word for word in firsts}
+
     def read(self, line: str, level: str, *, from_child: bool, cut: bool) -> Statement | None:
         """Return what a line says, or None if it is not of these.
 

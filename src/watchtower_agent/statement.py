@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from watchtower_agent.event import Detail
 
 
-@dataclass(frozen=True)
-class Statement:
+class Statement(NamedTuple):
     """What one line says.
 
     Attributes:
@@ -25,7 +24,7 @@ class Statement:
     """
 
     type: str
-    details: Mapping[str, Detail] = field(default_factory=dict)
+    details: Mapping[str, Detail] = MappingProxyType({})
     ambiguous: bool = False
     credible: bool = True
     process: str | None = None

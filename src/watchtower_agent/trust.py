@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SSHD_NAMES = ("sshd", "sshd-session", "sshd-auth")
 DEFAULT_SSH_UNITS = ("ssh.service", "sshd.service", "ssh@*.service", "sshd@*.service")
 
+_SSHD_CLAIMS = frozenset(name.encode() for name in SSHD_NAMES)
+
 # Where distributions install them; only root can put a file there.
 _SSHD_FOLDERS = (
     "/usr/sbin",
@@ -67,9 +69,8 @@ class SshdTrust:
 
 def claims_sshd(entry: JournalEntry) -> bool:
     """Return whether the entry calls itself sshd's, rightly or not."""
-    names = {name.encode() for name in SSHD_NAMES}
     claims = entry.values("SYSLOG_IDENTIFIER") + entry.values("_COMM")
-    return not names.isdisjoint(claims)
+    return not _SSHD_CLAIMS.isdisjoint(claims)
 
 
 def _is_session(unit: str) -> bool:
