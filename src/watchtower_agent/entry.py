@@ -122,8 +122,11 @@ class JournalEntry:
     @property
     def event_id(self) -> str:
         """32 hex digits that are the same whenever and from whichever file it is read."""
-        names = ("_MACHINE_ID", "_BOOT_ID", "__MONOTONIC_TIMESTAMP", "_PID", "MESSAGE")
-        return hash_id(*(hash_id(*self.values(name)).encode() for name in names))
+        parts: list[bytes] = []
+        for name in ("_MACHINE_ID", "_BOOT_ID", "__MONOTONIC_TIMESTAMP", "_PID", "MESSAGE"):
+            values = self.values(name)
+            parts += (b"%d" % len(values), *values)
+        return hash_id(*parts)
 
 
 def _is_byte_list(value: list[object]) -> bool:

@@ -77,12 +77,16 @@ def format_timestamp(microseconds: int) -> str:
     Raises:
         OverflowError: the time is outside the years 1 to 9999.
     """
-    moment = _EPOCH + timedelta(microseconds=microseconds)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
+    seconds, rest = divmod(microseconds, 1_000_000)
+    return f"{_format_seconds(seconds)}.{rest:06}Z"
 
 
-# Machine, boot and process are the same in many entries.
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)  # many entries share a second
+def _format_seconds(seconds: int) -> str:
+    moment = _EPOCH + timedelta(seconds=seconds)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S").zfill(19)
+
+
 def hash_id(*parts: bytes) -> str:
     """Return 32 hex digits that identify these parts, in this order.
 

@@ -13,6 +13,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from watchtower_agent.vis import decode_vis
@@ -111,6 +112,8 @@ class _Hostile:
     def decode(self, text: str, escapes: int) -> bytes:
         """Return the bytes that the program was given."""
         raw = text.encode("utf-8", "backslashreplace")
+        if b"\\" not in raw:
+            return raw
         for _ in range(escapes if self.escaped else 0):
             raw = decode_vis(raw.decode("utf-8", "backslashreplace"))
         return raw
@@ -136,7 +139,10 @@ _SLOT = re.compile(r"\{([a-z_]+)\}")
 
 @dataclass(frozen=True)
 class _Segment:
-    """What stands between two hostile slots: fixed text and narrow slots."""
+    """What stands between two hostile slots: fixed text and narrow slots.
+
+    The last one reaches to the end of the line.
+    """
 
     pattern: re.Pattern[str]
     hostile: _Hostile | None  # the slot behind it; None at the end of the line
@@ -156,40 +162,43 @@ class LineFormat:
 
         ``escapes`` says how often the line went through strnvis.
         """
-        found: list[dict[str, str]] = []
-        for reading in _read(self._segments, line, escapes, 0, self._constants):
-            found.append(reading)
-            if len(found) == _ENOUGH_READINGS:
-                break
-        return found
+        begin = self._segments[0].pattern.match(line)
+        if begin is None:
+            return []
+        read = _read(self._segments, 0, begin, escapes, self._constants)
+        return list(islice(read, _ENOUGH_READINGS))
 
 
 def _read(
-    segments: Sequence[_Segment], line: str, escapes: int, start: int, values: dict[str, str]
+    segments: Sequence[_Segment],
+    index: int,
+    match: re.Match[str],
+    escapes: int,
+    values: dict[str, str],
 ) -> Iterator[dict[str, str]]:
-    """Read the first segment, which must begin at ``start``, then the others."""
-    segment, *others = segments
-    hostile = segment.hostile
-    match = (segment.pattern.match if hostile else segment.pattern.fullmatch)(line, start)
-    if match is None or not _plausible(match.groupdict()):
+    """Yield each way to read on, where ``match`` is the segment at ``index``."""
+    facts = match.groupdict()
+    if not _plausible(facts):
         return
-    values = {**values, **match.groupdict()}
+    values = {**values, **facts}
+    hostile = segments[index].hostile
     if hostile is None:
         yield values
         return
-    for end in _starts(others[0].pattern, line, match.end()):
-        decoded = hostile.decode(line[match.end() : end], escapes)
+    for following in _matches(segments[index + 1].pattern, match.string, match.end()):
+        decoded = hostile.decode(match.string[match.end() : following.start()], escapes)
         if len(decoded) > hostile.limit:
             # Decoded text only grows with the slice, so no later end can fit either.
             return
         chosen = {**values, hostile.fact: decoded.decode("utf-8", "backslashreplace")}
-        yield from _read(others, line, escapes, end, chosen)
+        yield from _read(segments, index + 1, following, escapes, chosen)
 
 
-def _starts(pattern: re.Pattern[str], line: str, start: int) -> Iterator[int]:
+def _matches(pattern: re.Pattern[str], line: str, start: int) -> Iterator[re.Match[str]]:
+    """Yield a match for every place where there is one, overlapping ones, too."""
     match = pattern.search(line, start)
     while match is not None:
-        yield match.start()
+        yield match
         if match.start() == len(line):
             return
         match = pattern.search(line, match.start() + 1)
@@ -202,7 +211,8 @@ def _compile(template: str) -> Iterator[_Segment]:
         pattern += re.escape(literal)
         if name is None or name in _HOSTILE:
             hostile = None if name is None else _HOSTILE[name]
-            yield _Segment(re.compile(pattern, re.ASCII), hostile)
+            end = r"\Z" if name is None else ""
+            yield _Segment(re.compile(pattern + end, re.ASCII), hostile)
             pattern = ""
         else:
             pattern += f"(?P<{name}>{_SHAPES[name]})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from watchtower_agent.event import UNTRUSTED, Event, bounded_text, hash_id
@@ -66,9 +67,13 @@ def _session_id(entry: JournalEntry, process: str | None) -> str | None:
     """
     if process == "":
         return None
-    pid = b"".join(entry.values("_PID")) if process is None else process.encode()
-    names = ("_MACHINE_ID", "_BOOT_ID")
-    return hash_id(b"session", *(b"".join(entry.values(name)) for name in names), pid)
+    pid = process or entry.text("_PID") or ""
+    return _hash_process(entry.text("_MACHINE_ID") or "", entry.text("_BOOT_ID") or "", pid)
+
+
+@lru_cache(maxsize=256)  # a process says several things
+def _hash_process(machine: str, boot: str, pid: str) -> str:
+    return hash_id(b"session", machine.encode(), boot.encode(), pid.encode())
 
 
 def _is_from_session(entry: JournalEntry) -> bool:
