@@ -66,7 +66,12 @@ def fail2ban(root: Path, log: Path, entries: int) -> None:
         "PYTHONPATH": str(root / "usr/lib/python3/dist-packages"),
         "LC_ALL": "C.UTF-8",
     }
-    command = ["python3", str(root / "usr/bin/fail2ban-regex"), str(log), str(root / FAIL2BAN_FILTER)]
+    command = [
+        "python3",
+        str(root / "usr/bin/fail2ban-regex"),
+        str(log),
+        str(root / FAIL2BAN_FILTER),
+    ]
     done = subprocess.run(
         command, check=True, capture_output=True, text=True, env=environment
     ).stdout
@@ -78,7 +83,9 @@ def unpack_fail2ban(folder: Path) -> Path | None:
     """Unpack Debian's package without installing it: that would start a service."""
     if shutil.which("apt-get") is None:
         return None
-    subprocess.run(["apt-get", "download", "fail2ban"], cwd=folder, check=True, capture_output=True)
+    subprocess.run(
+        ["apt-get", "download", "fail2ban"], cwd=folder, check=True, capture_output=True
+    )
     (package,) = folder.glob("fail2ban_*.deb")
     root = folder / "fail2ban"
     subprocess.run(["dpkg-deb", "--extract", package, root], check=True)
@@ -95,14 +102,18 @@ def main() -> int:
         folder = Path(name)
         journal, log = make_journal(folder, chosen.entries)
         root = unpack_fail2ban(folder)
-        lines = subprocess.run(journalctl(journal), check=True, capture_output=True).stdout.splitlines()
+        lines = subprocess.run(
+            journalctl(journal), check=True, capture_output=True
+        ).stdout.splitlines()
         parser = Parser()
         contestants = {
             "journalctl alone": lambda: subprocess.run(
                 journalctl(journal), check=True, stdout=subprocess.DEVNULL
             ),
             "agent, journal to spool": lambda: agent(journal, chosen.entries),
-            "agent, parse alone": lambda: [parser.parse(JournalEntry.from_json(l)) for l in lines],
+            "agent, parse alone": lambda: [
+                parser.parse(JournalEntry.from_json(line)) for line in lines
+            ],
             "fail2ban-regex": lambda: fail2ban(root, log, chosen.entries),
         }
         seconds = {contestant: [] for contestant in contestants}
@@ -116,7 +127,9 @@ def main() -> int:
         rates[contestant] = count / statistics.median(measured)
         print(f"  {contestant:24} {rates[contestant]:9.0f} entries/s")
     ours = rates["agent, journal to spool"]
-    print(f"  to journalctl alone      {ours / rates['journalctl alone']:9.2f}  (goal: at least 0.5)")
+    print(
+        f"  to journalctl alone      {ours / rates['journalctl alone']:9.2f}  (goal: at least 0.5)"
+    )
     print(f"  to fail2ban-regex        {ours / rates['fail2ban-regex']:9.2f}  (goal: at least 2)")
     return 0
 

@@ -38,14 +38,15 @@ KEY = "ED25519 SHA256:" + "k" * 43
 def connection(source: random.Random) -> list[str]:
     """Return what sshd says of one connection: mostly attacks, as on a host in the internet."""
     user = source.choice(NAMES)
-    peer = f"203.0.113.{source.randrange(256)} port {source.randrange(1024, 65536)}"
+    address = f"203.0.113.{source.randrange(256)}"
+    peer = f"{address} port {source.randrange(1024, 65536)}"
+    pam = f"authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost={address}"
     kind = source.random()
     if kind < 0.6:
         return [
             f"Invalid user {user} from {peer}",
             "pam_unix(sshd:auth): check pass; user unknown",
-            "pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= "
-            f"rhost={peer.split()[0]}",
+            f"pam_unix(sshd:auth): {pam}",
             f"Failed password for invalid user {user} from {peer} ssh2",
             f"Connection closed by invalid user {user} {peer} [preauth]",
         ]
@@ -63,7 +64,7 @@ def connection(source: random.Random) -> list[str]:
 
 
 def make_journal(folder: Path, entries: int) -> tuple[Path, Path]:
-    """Write the journal; return its directory, and a file of the same lines as rsyslog has them."""
+    """Write the journal; return its directory, and a file of the same lines as text."""
     source = random.Random(4711)
     journal = folder / "journal"
     journal.mkdir()
