@@ -18,6 +18,7 @@ ENTRY_FIELDS = (
     "N_DROPPED",
     "OBJECT_SYSTEMD_UNIT",
     "SYSLOG_IDENTIFIER",
+    "SYSLOG_RAW",
     "_BOOT_ID",
     "_CAP_EFFECTIVE",
     "_COMM",
@@ -77,6 +78,19 @@ class JournalEntry:
         if isinstance(value, list) and not _is_byte_list(value):
             return [_to_bytes(item) for item in value]
         return [] if value is None else [_to_bytes(value)]
+
+    @property
+    def message(self) -> str:
+        """The line as its writer wrote it, or "" if there is none.
+
+        journald takes blanks from the end of what comes by syslog and keeps the original in
+        SYSLOG_RAW. They matter: a line that its writer cut off can end in a client's blanks, and
+        would look whole without them.
+        """
+        message = (self.values("MESSAGE") or [b""])[0]
+        raw = (self.values("SYSLOG_RAW") or [b""])[0]
+        end = raw[len(raw.rstrip()) :]
+        return (message + end).decode("utf-8", "backslashreplace")
 
     @property
     def cursor(self) -> str:

@@ -33,7 +33,7 @@ _SHAPES = {
     "invalid": r"(?:invalid user )?",
     # get_peer_ipaddr() in canohost.c prints a numeric address or this word.
     "source_ip": r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?|UNKNOWN",
-    "source_port": r"\d{1,5}",
+    "source_port": r"\d{1,5}|-1",
     "key_type": r"[A-Z0-9-]+",
     "key_fingerprint": _FINGERPRINT,
     "certificate_ca": _FINGERPRINT,
@@ -56,6 +56,8 @@ _SHAPES = {
     "penalty": r"[A-Za-z ]+",
     # auth2.c and monitor.c, ssh_packet_set_log_preamble().
     "state": r"(?:invalid |authenticating ?)",
+    # One stands at the end of a format string, and journald takes it away.
+    "blank": r" ?",
     "illegal": r"(?:illegal user )?",
     # Linux-PAM, libpam/pam_strerror.c.
     "pam_error": "|".join(
@@ -87,7 +89,6 @@ _SHAPES = {
             "User not known to the underlying authentication module",
         )
     ),
-    "algorithm": r"[A-Za-z0-9@.,_-]{1,300}",
     # misc.c, fmt_timeframe().
     "timeframe": r"[0-9wdhms:]+",
     # ssherr.c, ssh_err(), and strerror(3): no colon, so that it has no room for another address.

@@ -38,7 +38,7 @@ class Parser:
         program = next((p for p in self.programs if p.claims(entry)), None)
         if program is None:
             return None
-        message = (entry.values("MESSAGE") or [b""])[0].decode("utf-8", "backslashreplace")
+        message = entry.message
         statement = program.read(message)
         if statement is None or (statement.before_login and _is_from_session(entry)):
             return None
@@ -53,7 +53,7 @@ class Parser:
             }
         else:
             event_type, details = UNTRUSTED, {"trusted": False}
-        details["raw_message"] = bounded_text(message)
+        details["raw_message"] = bounded_text(message.rstrip())
         return self.host.event(
             event_type, entry.timestamp, entry.event_id, details, entry.text("_HOSTNAME")
         )

@@ -17,12 +17,18 @@ _CERTIFICATE = (
     ": {key_type} {key_fingerprint} ID {certificate_id} (serial {certificate_serial})"
     " CA {ca_type} {certificate_ca}"
 )
-# auth2-hostbased.c, auth2_record_info().
+# auth2-hostbased.c, auth2_record_info(): only the child records it, so the monitor leaves it out.
 _CLIENT = ', client user "{client_user}", client host "{client_host}"'
 # Behind "ssh2": what auth_log() in auth.c can append, by method.
 _ENDINGS = {
     "publickey": ("", _PLAIN_KEY + "{counter}", _CERTIFICATE + "{counter}"),
-    "hostbased": ("", _PLAIN_KEY + _CLIENT, _CERTIFICATE + _CLIENT),
+    "hostbased": (
+        "",
+        _PLAIN_KEY,
+        _CERTIFICATE,
+        _PLAIN_KEY + _CLIENT,
+        _CERTIFICATE + _CLIENT,
+    ),
     # auth2-gss.c, auth2_record_info(): the display name of the principal.
     "gssapi-with-mic": ("", ": {principal}"),
     "gssapi-keyex": ("", ": {principal}"),
@@ -102,21 +108,21 @@ _CERTIFICATE_REASONS = (
 # auth2-pubkey.c, userauth_pubkey(), and auth2-hostbased.c: the child refuses the key before the
 # monitor hears of it, so that no "Failed publickey" follows.
 _ALGORITHM_REASONS = (
-    "{function}: signature algorithm {algorithm} not in PubkeyAcceptedAlgorithms",
-    "{function}: signature algorithm {algorithm} not in HostbasedAcceptedAlgorithms",
-    "{function}: key type {algorithm} not in PubkeyAcceptedKeyTypes",
-    "{function}: key type {algorithm} not in HostbasedAcceptedKeyTypes",
-    "{function}: unsupported public key algorithm: {algorithm}",
-    "{function}: certificate signature algorithm {algorithm}: {error}",
+    "{function}: signature algorithm {text} not in PubkeyAcceptedAlgorithms",
+    "{function}: signature algorithm {text} not in HostbasedAcceptedAlgorithms",
+    "{function}: key type {text} not in PubkeyAcceptedKeyTypes",
+    "{function}: key type {text} not in HostbasedAcceptedKeyTypes",
+    "{function}: unsupported public key algorithm: {text}",
+    "{function}: certificate signature algorithm {text}: {error}",
     "refusing {key_type} key: {error}",
     "refusing previously-used {key_type} key",
 )
-# Where a line of authorized_keys stands: an absolute path, and no client can begin a line so.
-_LOCATION = "/{file}:{line_number}: "
+# Where the options stand: no client can begin a line so.
+_PLACES = ("/{file}:{line_number}", "principals", "cert", "(unknown)")
 _SIGNATURE = "signature for {invalid}{user} from {source_ip} port {source_port} rejected: user "
 _NO_TOUCH = (
-    "presence (authenticator touch) requirement not met ",
-    "verification requirement not met ",
+    "presence (authenticator touch) requirement not met{blank}",
+    "verification requirement not met{blank}",
 )
 
 AUTHENTICATION = (
@@ -184,20 +190,23 @@ AUTHENTICATION = (
     # auth2-pubkeyfile.c, auth_authorise_keyopts(); until 8.8 in auth.c.
     family(
         LOGIN_REFUSED,
-        f"{_LOCATION}Authentication tried for {{user}} with correct key but not from a permitted"
-        " host (host={host}, ip={source_ip}, required={file}).",
+        *(
+            f"{place}: Authentication tried for {{user}} with correct key but not from a permitted"
+            " host (host={host}, ip={source_ip}, required={file})."
+            for place in _PLACES
+        ),
         reason="key_options",
     ),
-    family(LOGIN_REFUSED, "Refused by key options", reason="key_options", level="error: "),
     family(
         LOGIN_REFUSED,
         *(
             f"{place}: Authentication tried for {{user}} with valid certificate but not from a"
             " permitted source address ({source_ip})."
-            for place in ("cert", "principals", "(unknown)", "/{file}:{line_number}")
+            for place in _PLACES
         ),
         reason="certificate",
     ),
+    family(LOGIN_REFUSED, "Refused by key options", reason="key_options", level="error: "),
     SshdFamily(
         LOGIN_REFUSED,
         re.compile("userauth_(?:pubkey|hostbased): |refusing "),
@@ -238,7 +247,7 @@ AUTHENTICATION = (
     # auth.c, check_key_in_hostfiles().
     family(
         LOGIN_REFUSED,
-        "WARNING: revoked key for {source_host} attempted authentication",
+        "WARNING: revoked key for {text} attempted authentication",
         reason="key_revoked",
         level="error: ",
     ),

@@ -94,12 +94,12 @@ _HONEST = {
     "state": ("invalid ", "authenticating ", "authenticating"),
     "timeframe": ("1m12s",),
     "error": ("message authentication code incorrect", "Connection reset by peer"),
+    "blank": ("", " "),
     "illegal": ("", "illegal user "),
     "pam_error": (
         "Authentication failure",
         "Have exhausted maximum number of retries for service",
     ),
-    "algorithm": ("ssh-rsa",),
     "mismatch": ("no matching host key type found",),
     "function": ("ssh_dispatch_run_fatal", "userauth_pubkey"),
 }

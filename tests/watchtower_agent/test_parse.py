@@ -88,3 +88,18 @@ def test_a_host_without_name_gets_the_one_given(sshd_fields):
 def test_an_entry_without_time_is_an_error(sshd_fields):
     with pytest.raises(EntryError):
         Parser().parse(JournalEntry(sshd_fields(LINE)))
+
+
+def test_blanks_at_the_end_hide_no_cut(sshd_fields):
+    """A key id of blanks pushes the rest beyond sshd's 500 bytes; journald strips the blanks."""
+    whole = (
+        "Failed publickey for al from 192.0.2.1 port 4711 ssh2: RSA-CERT SHA256:"
+        + "A" * 43
+        + " ID x from 6.6.6.6 port 22 ssh2"
+    )
+    raw = f"<38>Nov 23 12:00:00 sshd[4242]: {whole.ljust(500)}"
+    event = parsed(sshd_fields(whole, SYSLOG_RAW=raw))
+    assert event["type"] == "login_failed"
+    assert event["ambiguous"] is True
+    assert "source_ip" not in event
+    assert "user" not in event
