@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -39,8 +38,8 @@ class Parser:
         if program is None:
             return None
         message = entry.message
-        statement = program.read(message)
-        if statement is None or (statement.before_login and _is_from_session(entry)):
+        statement = program.read(message, entry)
+        if statement is None:
             return None
         details: dict[str, Detail | None]
         if statement.credible and program.is_genuine(entry):
@@ -74,8 +73,3 @@ def _session_id(entry: JournalEntry, process: str | None) -> str | None:
 @lru_cache(maxsize=256)  # a process says several things
 def _hash_process(machine: str, boot: str, pid: str) -> str:
     return hash_id(b"session", machine.encode(), boot.encode(), pid.encode())
-
-
-def _is_from_session(entry: JournalEntry) -> bool:
-    unit = entry.text("_SYSTEMD_UNIT") or ""
-    return entry.text("_UID") != "0" or fnmatchcase(unit, "session-*.scope")

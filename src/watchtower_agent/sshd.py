@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from watchtower_agent.event import bounded_text
@@ -45,10 +46,10 @@ class Sshd:
         """Return whether the entry calls itself sshd's."""
         return claims_sshd(entry)
 
-    def read(self, message: str) -> Statement | None:
+    def read(self, message: str, entry: JournalEntry) -> Statement | None:
         """Return what a line of sshd's says."""
         line = read_sshd_line(message)
-        if line is None:
+        if line is None or (line.before_login and _is_from_session(entry)):
             return None
         return line._replace(details=_details(line.details))
 
@@ -69,3 +70,8 @@ def _details(facts: Mapping[str, Detail]) -> dict[str, Detail]:
     if "source_ip" not in details:
         details.pop("source_port", None)
     return details
+
+
+def _is_from_session(entry: JournalEntry) -> bool:
+    unit = entry.text("_SYSTEMD_UNIT") or ""
+    return entry.text("_UID") != "0" or fnmatchcase(unit, "session-*.scope")

@@ -37,8 +37,11 @@ class Program(Protocol):
     def claims(self, entry: JournalEntry) -> bool:
         """Return whether the entry says, rightly or not, that this program wrote it."""
 
-    def read(self, message: str) -> Statement | None:
-        """Return what a line of this program says, or None when it is of no kind of interest."""
+    def read(self, message: str, entry: JournalEntry) -> Statement | None:
+        """Return what a line of this program says, or None when it is of no kind of interest.
+
+        The entry that holds the message may say more, such as whose process wrote it.
+        """
 
     def is_genuine(self, entry: JournalEntry) -> bool:
         """Return whether this program wrote the entry, by what journald says of the sender."""

@@ -30,6 +30,7 @@ def test_each_line_of_the_corpus_says_what_stands_beside_it(case, sshd_fields):
 
 
 FORMATS = hostile.formats()
+SSHDS_OWN = JournalEntry({"_UID": "0", "_SYSTEMD_UNIT": "ssh.service"})
 
 
 @pytest.mark.parametrize("number", range(len(FORMATS)), ids=[f[1].template for f in FORMATS])
@@ -38,7 +39,7 @@ def test_hostile_text_makes_no_format_lie(number):
     read = 0
     for _ in range(300):
         printed = hostile.print_line(*FORMATS[number], source)
-        said = Sshd().read(printed.line)
+        said = Sshd().read(printed.line, SSHDS_OWN)
         if said is None:
             # Only what cannot be told from another line may be silent, and no login is.
             assert printed.type not in ("login", "login_failed"), printed
@@ -59,7 +60,7 @@ def test_the_fuzzer_finds_nothing():
 
 
 def test_the_fuzzer_would_find_a_parser_that_believes_the_first_address(monkeypatch):
-    def first_address(_, line):
+    def first_address(_, line, _entry):
         match = re.match(r"Accepted \S+ for (?P<user>.*?) from (?P<source_ip>\S+) port ", line)
         return None if match is None else Statement("login", match.groupdict())
 
