@@ -21,8 +21,8 @@ from watchtower_agent.vis import decode_vis
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# More readings than this say no more than that the line is ambiguous.
-_ENOUGH_READINGS = 8
+# So many readings are looked for. Where there are as many, there may be more.
+ENOUGH_READINGS = 8
 
 # auth2-methods.c and the authmethod_cfg of each auth2-*.c; a kbdint device follows a slash.
 METHOD = r"[a-z][a-z-]{0,40}(?:/[a-z0-9-]+)?"
@@ -159,7 +159,9 @@ class LineFormat:
         self._segments = list(_compile(template))
 
     def readings(self, line: str, escapes: int = 1) -> list[dict[str, str]]:
-        """Return each way to read the whole line: slot name to text, hostile slots decoded.
+        """Return each way to read the whole line, up to ENOUGH_READINGS of them.
+
+        A way is slot name to text, hostile slots decoded.
 
         ``escapes`` says how often the line went through strnvis.
         """
@@ -167,7 +169,7 @@ class LineFormat:
         if begin is None:
             return []
         read = _read(self._segments, 0, begin, escapes, self._constants)
-        return list(islice(read, _ENOUGH_READINGS))
+        return list(islice(read, ENOUGH_READINGS))
 
 
 def _read(

@@ -34,12 +34,16 @@ class Parser:
         Raises:
             EntryError: the entry has no usable time.
         """
-        program = next((p for p in self.programs if p.claims(entry)), None)
-        if program is None:
+        claimed = [program for program in self.programs if program.claims(entry)]
+        if not claimed:
             return None
         message = entry.message
-        statement = program.read(message, entry)
-        if statement is None:
+        # An entry can claim to be of several (su, called under the name sshd): one can read it.
+        for program in claimed:
+            statement = program.read(message, entry)
+            if statement is not None:
+                break
+        else:
             return None
         details: dict[str, Detail | None]
         if statement.credible and program.is_genuine(entry):

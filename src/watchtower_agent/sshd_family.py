@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from watchtower_agent.line_format import LineFormat
+from watchtower_agent.line_format import ENOUGH_READINGS, LineFormat
 from watchtower_agent.statement import Statement
 
 
@@ -71,10 +71,12 @@ class SshdFamily:
             return None
         # The child escapes what it says before the monitor does so with all that it writes.
         escapes = 2 if from_child else 1
-        readings = [reading for known in self.formats for reading in known.readings(line, escapes)]
-        if not readings:
-            if not self.always:
-                return None
+        found = [known.readings(line, escapes) for known in self.formats]
+        readings = [reading for of_one_format in found for reading in of_one_format]
+        if not readings and not self.always:
+            return None
+        if not readings or any(len(of_one) == ENOUGH_READINGS for of_one in found):
+            # What was not looked at may be what sshd meant.
             return self._statement(certain, ambiguous=True, credible=credible)
         agreed = set.intersection(*(set(reading.items()) for reading in readings))
         return self._statement(

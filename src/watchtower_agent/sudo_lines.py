@@ -43,9 +43,9 @@ _DETAILS = {
     "GROUP": "target_group",
     "COMMAND": "command",
 }
-# What ends a value: the next field, or the end of a line without a command. 1.9.13p3 as published
-# writes nothing between ENV and COMMAND.
-_SEPARATOR = re.compile(rf" ; (?={_KEY.pattern})| ;\Z|(?=COMMAND=)")
+# What ends a value: the next field, or the end of a line without a command, which may have been
+# cut behind any word. 1.9.13p3 as published writes nothing between ENV and COMMAND.
+_SEPARATOR = re.compile(rf" ; (?={_KEY.pattern})| ; ?\Z|(?=COMMAND=)")
 # eventlog_exit(), behind the command (log_exit_status). Arguments can look like it.
 _EXIT = re.compile(r" ; (?:SIGNAL=[A-Z0-9+-]+ ; )?EXIT=\d+\Z")
 

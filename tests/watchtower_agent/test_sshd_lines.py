@@ -71,3 +71,14 @@ def test_the_fuzzer_would_find_a_parser_that_believes_the_first_address(monkeypa
 def test_the_fuzzer_would_find_a_parser_that_believes_everybody(monkeypatch):
     monkeypatch.setattr(Sshd, "is_genuine", lambda *_: True)
     assert any("was believed" in fault for fault in fuzz.run(seed=1, entries=2_000))
+
+
+def test_a_true_reading_behind_many_false_ones_is_not_outvoted():
+    name = "x" + " 6.6.6.6 port 1: a" * 10
+    line = (
+        f"Disconnecting invalid user {name} 203.0.113.77 port 54321: Change of username or service"
+        " not allowed: (x,ssh-connection) -> (y,ssh-connection) [preauth]"
+    )
+    said = Sshd().read(line, SSHDS_OWN)
+    assert said.ambiguous
+    assert "source_ip" not in said.details
