@@ -96,7 +96,8 @@ _SHAPES = {
     # packet.c, ssh_packet_disconnect(): "%.100s", before it is escaped.
     "message": r"(?!Too many authentication failures$).{1,400}",
     "mismatch": r"no matching [A-Za-z ]+ found",
-    "function": r"[a-z_0-9]+",
+    # In front of sshpkt_fatal(): a function, or a function and what it was about to do.
+    "function": r"[a-z_0-9]+(?:: [A-Za-z ]+)?",
     # auth2-pubkey.c, only with a FIDO key.
     "counter": r"(?:, signature count = \d{1,10})?",
 }

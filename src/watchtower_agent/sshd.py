@@ -51,6 +51,9 @@ class Sshd:
         line = read_sshd_line(message)
         if line is None or (line.before_login and _is_from_session(entry)):
             return None
+        if line.before_login and not message.endswith("]"):
+            # Until 9.7 the end of a session of root's reads the same.
+            line = line._replace(ambiguous=True)
         return line._replace(details=_details(line.details))
 
     def is_genuine(self, entry: JournalEntry) -> bool:

@@ -116,6 +116,8 @@ _ALGORITHM_REASONS = (
     "{function}: certificate signature algorithm {text}: {error}",
     "refusing {key_type} key: {error}",
     "refusing previously-used {key_type} key",
+    # Until 9.2.
+    "Refusing RSA key because client uses unsafe signature scheme",
 )
 # Where the options stand: no client can begin a line so.
 _PLACES = ("/{file}:{line_number}", "principals", "cert", "(unknown)")
@@ -209,14 +211,31 @@ AUTHENTICATION = (
     family(LOGIN_REFUSED, "Refused by key options", reason="key_options", level="error: "),
     SshdFamily(
         LOGIN_REFUSED,
-        re.compile("userauth_(?:pubkey|hostbased): |refusing "),
+        re.compile("userauth_(?:pubkey|hostbased): |[Rr]efusing "),
         tuple(LineFormat(template, "key_algorithm") for template in _ALGORITHM_REASONS),
         Speaker.EITHER,
+    ),
+    family(
+        LOGIN_REFUSED,
+        "Refusing RSA key because peer uses unsafe signature format",
+        reason="key_algorithm",
+        speaker=Speaker.EITHER,
+        level="error: ",
+    ),
+    family(
+        LOGIN_REFUSED,
+        *(f"{place}: Certificate source-address invalid" for place in _PLACES),
+        reason="certificate",
+        level="error: ",
     ),
     # monitor.c, mm_answer_keyverify(), and auth2-pubkey.c, userauth_pubkey().
     family(
         LOGIN_REFUSED,
-        *(f"public key {{key_type}} {{key_fingerprint}} {_SIGNATURE}{rest}" for rest in _NO_TOUCH),
+        *(
+            f"public key {{key_type}}{fingerprint} {_SIGNATURE}{rest}"
+            for fingerprint in (" {key_fingerprint}", "")
+            for rest in _NO_TOUCH
+        ),
         reason="key_options",
         speaker=Speaker.EITHER,
         level="error: ",

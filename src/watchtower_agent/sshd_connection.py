@@ -23,6 +23,7 @@ def _ended(reason: str, template: str, speaker: Speaker = Speaker.EITHER) -> Ssh
     return family(CONNECTION_FAILED, *templates, reason=reason, speaker=speaker)
 
 
+_OFFER = "{mismatch}. Their offer: {offer}"
 # sshd.c, drop_connection(); until 9.7 only ever "past MaxStartups".
 _DROP = "drop connection #{count} from [{source_ip}]:{source_port} on [{local_ip}]:{local_port} "
 # srclimit.c, srclimit_penalise() and srclimit_penalty_check_allow(), since 9.8.
@@ -54,10 +55,21 @@ CONNECTION = (
     _ended("timeout", "Connection from PEER timed out"),
     # "Received disconnect from …" goes before it and says what the client gave as its reason.
     _ended("client_disconnected", "Disconnected from PEER"),
-    # ssherr.c, ssh_err() names what does not match; the offer is the client's own text.
-    _ended(
-        "no_common_algorithm",
-        "Unable to negotiate with PEER: {mismatch}. Their offer: {offer}",
+    # ssherr.c, ssh_err() names what does not match; the offer is the client's own text, and often
+    # so long that the line is cut.
+    SshdFamily(
+        CONNECTION_FAILED,
+        re.compile(
+            r"Unable to negotiate with (?P<source_ip>[0-9A-Fa-f:.%a-z]+)"
+            r" port (?P<source_port>\d+): "
+        ),
+        (LineFormat(f"Unable to negotiate with {_PEER}: {_OFFER}", "no_common_algorithm"),),
+        Speaker.CHILD,
+    ),
+    family(
+        CONNECTION_FAILED,
+        "Unable to negotiate with {state}user {preamble_user} " + f"{_PEER}: {_OFFER}",
+        reason="no_common_algorithm",
         speaker=Speaker.CHILD,
     ),
     # The banner is exchanged before there is a child: sshd.c or sshd-session.c, main().
@@ -84,7 +96,7 @@ CONNECTION = (
     *(
         SshdFamily(
             CONNECTION_FAILED,
-            re.compile("[a-z_]+: Connection from "),
+            re.compile("[a-z_]+: (?:[A-Za-z ]+: )?Connection from "),
             tuple(
                 LineFormat(f"{{function}}: Connection from {peer}: {{error}}", "protocol_error")
                 for peer in _PEERS
@@ -199,11 +211,10 @@ CONNECTION = (
         reason="tcp_wrappers",
     ),
     # Whatever else ends the child, and with it the connection: a packet that breaks the protocol.
-    # The beginning is the name of one of sshd's functions.
     SshdFamily(
         CONNECTION_FAILED,
-        re.compile("[a-z_0-9]+: "),
-        (LineFormat("{function}: {text}", "protocol_error"),),
+        re.compile(""),
+        (LineFormat("{text}", "protocol_error"),),
         Speaker.CHILD,
         "fatal: ",
     ),

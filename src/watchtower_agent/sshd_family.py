@@ -66,7 +66,9 @@ class SshdFamily:
         if cut:
             # Without its end, nothing says where the client's own text stopped, and a mark that
             # stood there is lost, too.
-            return self._statement(certain, ambiguous=True, credible=credible)
+            return self._statement(
+                {**self._common_reason(), **certain}, ambiguous=True, credible=credible
+            )
         if not from_child and self.speaker is Speaker.CHILD:
             return None
         # The child escapes what it says before the monitor does so with all that it writes.
@@ -82,6 +84,11 @@ class SshdFamily:
         return self._statement(
             {**dict(agreed), **certain}, ambiguous=len(readings) > 1, credible=credible
         )
+
+    def _common_reason(self) -> dict[str, str]:
+        reasons = {known.reason for known in self.formats}
+        reason = reasons.pop() if len(reasons) == 1 else None
+        return {} if reason is None else {"reason": reason}
 
     def _statement(self, facts: dict[str, str], *, ambiguous: bool, credible: bool) -> Statement:
         process = facts.pop("session_pid", "" if self.listener else None)
