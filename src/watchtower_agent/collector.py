@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-import requests
-import requests.utils
+from watchtower_agent.clock import clock_offset
+from watchtower_agent.lean_requests import requests
+from watchtower_agent.obstacle import Obstacle, Target, obstacle_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 CONNECT_SECONDS = 10.0
@@ -25,6 +27,8 @@ ANSWER_BYTES = 4 * 1024 * 1024
 # Well below the time after which the sender would count as stuck.
 _RETRY_AFTER_CAP_SECONDS = 120.0
 _SHOWN_CHARACTERS = 200
+_TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
+_LOOK_THERE = "look at the collector's host: systemctl status watchtower-collector caddy"
 
 
 class Verdict(Enum):
@@ -51,19 +55,29 @@ class Answer:
         rejections: for each event None, or the collector's reason to reject it for good.
         retry_after: seconds the collector asked to wait, or None.
         detail: a sentence for the log; it never holds the token.
+        clock_offset_seconds: see clock.clock_offset.
+        obstacle: for an unreachable collector, the detail in its two parts.
     """
 
     verdict: Verdict
     detail: str = ""
     rejections: tuple[str | None, ...] = ()
     retry_after: float | None = None
+    clock_offset_seconds: int | None = None
+    obstacle: Obstacle | None = None
+
+    @classmethod
+    def unreachable(cls, obstacle: Obstacle) -> Answer:
+        """Return the answer that stands for none."""
+        return cls(Verdict.UNREACHABLE, str(obstacle), obstacle=obstacle)
 
 
 class Collector:
     """The collector's address, with what is needed to be believed there."""
 
     def __init__(self, base_url: str, token: str, ca_file: Path | None, version: str) -> None:
-        self._url = f"{base_url}/login"
+        self._base_url = base_url
+        self._target = Target(base_url, ca_file)
         self._verify = _trust_store(ca_file)
         self._session = requests.Session()
         # Else a .netrc or REQUESTS_CA_BUNDLE in the environment would silently change whom the
@@ -79,21 +93,55 @@ class Collector:
         )
 
     def post(self, events: Sequence[str]) -> Answer:
-        """Send events, each a JSON object as text, as one array; return what became of them."""
+        """Send events, each a JSON object as text, as one array; return what became of them.
+
+        The collector checks the token of an empty array, too, and stores nothing.
+        """
         body = "[" + ",".join(events) + "]"
+        return self._request(
+            "POST",
+            "/login",
+            body.encode("ascii"),
+            lambda response, content: _judge(response, content, len(events)),
+        )
+
+    def health(self) -> Answer:
+        """Ask whether the collector can store events; ACKNOWLEDGED stands for yes."""
+        return self._request("GET", "/healthz", None, _judge_health)
+
+    def proxy(self) -> str | None:
+        """Return the proxy of the environment that requests go through, or None."""
+        proxies = requests.utils.get_environ_proxies(self._base_url, no_proxy=None)
+        return requests.utils.select_proxy(self._base_url, proxies)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        judge: Callable[[requests.Response, bytes], Answer],
+    ) -> Answer:
+        url = f"{self._base_url}{path}"
         try:
-            with self._session.post(
-                self._url,
-                data=body.encode("ascii"),
+            with self._session.request(
+                method,
+                url,
+                data=body,
                 verify=self._verify,
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
                 allow_redirects=False,
                 stream=True,
-                proxies=requests.utils.get_environ_proxies(self._url, no_proxy=None),
+                proxies=requests.utils.get_environ_proxies(url, no_proxy=None),
             ) as response:
-                return _judge(response, _read(response), len(events))
-        except (requests.RequestException, OSError, _SlowAnswerError) as error:
-            return Answer(Verdict.UNREACHABLE, _plain(error))
+                offset = clock_offset(
+                    response.headers.get("Date"), time.time(), response.elapsed.total_seconds()
+                )
+                answer = judge(response, _read(response))
+                return replace(answer, clock_offset_seconds=offset)
+        except _SlowAnswerError as error:
+            return Answer.unreachable(Obstacle(str(error), _LOOK_THERE))
+        except (requests.RequestException, OSError) as error:
+            return Answer.unreachable(obstacle_of(error, self._target))
 
     def close(self) -> None:
         """Close the connection."""
@@ -135,8 +183,23 @@ def _judge(response: requests.Response, content: bytes, sent: int) -> Answer:
             413: Verdict.TOO_LARGE,
             429: Verdict.BUSY,
             503: Verdict.BUSY,
-        }.get(status, Verdict.UNREACHABLE if status >= 500 else Verdict.NOT_UNDERSTOOD)
+        }.get(status, Verdict.NOT_UNDERSTOOD)
+    if status >= 500 and verdict is Verdict.NOT_UNDERSTOOD:
+        return Answer.unreachable(Obstacle(detail, _LOOK_THERE))
     return Answer(verdict, detail, retry_after=_retry_after(response.headers.get("Retry-After")))
+
+
+def _judge_health(response: requests.Response, content: bytes) -> Answer:
+    """Tell the collector's own words (docs/api/collector-api.md, GET /healthz) from all else."""
+    detail = f"it answered {response.status_code} {_shown(content)}".rstrip()
+    try:
+        status: Any = json.loads(content)["status"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        status = None
+    verdict = {(200, "ok"): Verdict.ACKNOWLEDGED, (503, "unavailable"): Verdict.BUSY}.get(
+        (response.status_code, str(status)), Verdict.NOT_UNDERSTOOD
+    )
+    return Answer(verdict, detail)
 
 
 def _is_own_error(content: bytes) -> bool:
@@ -186,21 +249,10 @@ def _retry_after(text: str | None) -> float | None:
     return min(max(seconds, 0.0), _RETRY_AFTER_CAP_SECONDS)
 
 
-def _plain(error: BaseException) -> str:
-    """Return the innermost cause of a chain of wrapped exceptions: the part that says why."""
-    seen = {id(error)}
-    while True:
-        wrapped = [error.__cause__, error.__context__, getattr(error, "reason", None)]
-        wrapped += [a for a in error.args if isinstance(a, BaseException)]
-        inner = next(
-            (w for w in wrapped if isinstance(w, BaseException) and id(w) not in seen), None
-        )
-        if inner is None:
-            return f"{type(error).__name__}: {str(error)[:_SHOWN_CHARACTERS]}"
-        seen.add(id(inner))
-        error = inner
-
-
 def _shown(content: bytes) -> str:
+    """Return the beginning of a text; of a web page its title, which is all that helps."""
+    if content.lstrip().startswith(b"<"):
+        title = _TITLE.search(content)
+        content = b"with the page '" + (title[1] if title else b"") + b"'"
     text = content[: _SHOWN_CHARACTERS * 4].decode("utf-8", "replace")
     return "".join(c if c.isprintable() else " " for c in text)[:_SHOWN_CHARACTERS].strip()

@@ -49,7 +49,12 @@ class Doorbell:
             pause = min(seconds, max(0.0, self._restart_at - time.monotonic()))
             self._stop.wait(pause)
             return False
-        output = child.read(seconds)
+        try:
+            output = child.read(seconds)
+        except JournalError as error:
+            self._say(str(error))
+            self.replace()
+            return False
         if output is None:
             return False
         if output:

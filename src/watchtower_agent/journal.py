@@ -8,22 +8,24 @@ is what makes a reading exact.
 
 from __future__ import annotations
 
-import logging
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from watchtower_agent.entry import ENTRY_FIELDS, EntryError, JournalEntry
+from watchtower_agent.cursor import Cursor
+from watchtower_agent.entry_reader import EntryReader
 from watchtower_agent.journalctl import Journalctl, JournalError
 from watchtower_agent.spool import Position
+from watchtower_agent.su import Su
+from watchtower_agent.sudo import Sudo
 from watchtower_agent.trust import SSHD_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from watchtower_agent.entry import JournalEntry
     from watchtower_agent.wakeup import Wakeup
-
-log = logging.getLogger(__name__)
 
 _BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 # What an entry claims to be, whether it may be believed or not: parse tells the two apart.
@@ -31,6 +33,8 @@ _CLAIMS = tuple(
     tuple(f"{field}={name}" for name in (*SSHD_NAMES, "sudo", "su"))
     for field in ("SYSLOG_IDENTIFIER", "_COMM")
 )
+# su up to util-linux 2.38 logs under the name that it was called by, which may be a link's.
+_SETUID_PROGRAMS = tuple(f"_EXE={path}" for path in (*Sudo().paths, *Su().paths))
 # journald's own word about messages that it dropped (SD_MESSAGE_JOURNAL_DROPPED).
 _SUPPRESSED = ("_TRANSPORT=driver", "MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e")
 
@@ -68,35 +72,41 @@ class Journal:
 
     def __init__(self, stop: Wakeup, source: Sequence[str] = ()) -> None:
         self._stop = stop
+        self._entries = EntryReader(stop)
         self._source = tuple(source)
 
     def matches(self, boot_id: str | None = None) -> tuple[str, ...]:
         """Return journalctl's arguments for what may become an event, within one boot if named."""
         boot = [f"_BOOT_ID={boot_id}"] if boot_id else []
         alternatives: list[str] = []
-        for matches in (*_CLAIMS, _SUPPRESSED):
+        for matches in (*_CLAIMS, _SETUID_PROGRAMS, _SUPPRESSED):
             alternatives += ["+"] if alternatives else []
             alternatives += [*matches, *boot]
         return (*self._source, *alternatives)
 
     def since(self, seconds: int) -> Iterator[JournalEntry]:
         """Yield what was received at or after a time in seconds since 1970; all, for 0."""
-        yield from self._entries([f"--since=@{seconds}"] if seconds else [], self.matches())
+        yield from self._entries.read([f"--since=@{seconds}"] if seconds else [], self.matches())
 
     def boot(self, boot_id: str) -> Iterator[JournalEntry]:
         """Yield the entries of one boot."""
-        yield from self._entries([], self.matches(boot_id))
+        yield from self._entries.read([], self.matches(boot_id))
 
-    def after(self, position: Position, boot_id: str | None = None) -> Iterator[JournalEntry]:
-        """Yield the entries behind a position; those of one boot only, if one is named.
+    def after(self, position: Position) -> Iterator[JournalEntry]:
+        """Yield the entries behind a position that are of the same boot.
+
+        Within a boot the order is that of the monotonic time, whatever the clock did; across
+        boots it is the order of the clock, which may have been set back (systemd#6213).
 
         Raises:
             CursorLostError: the position's entry is gone, so that some may be missing.
             JournalError: the journal cannot be read.
             StoppedError: the agent is to stop.
         """
+        here = Cursor.read(position.cursor)
         arguments = [f"--cursor={position.cursor}"]
-        with closing(self._entries(arguments, self.matches(boot_id))) as entries:
+        held = False
+        with closing(self._entries.read(arguments, self.matches(position.boot_id))) as entries:
             try:
                 first = next(entries, None)
             except JournalError:
@@ -104,13 +114,29 @@ class Journal:
                 if self.holds(position):
                     raise
                 raise CursorLostError from None
-            if first is None or first.cursor != position.cursor:
-                # It may only be hidden by the filter: a quiet host's position is any entry's.
-                if not self.holds(position):
-                    raise CursorLostError
-                if first is not None:
-                    yield first
-            yield from entries
+            for entry in chain([] if first is None else [first], entries):
+                there = Cursor.read(entry.cursor)
+                if there.identity == here.identity:
+                    held = True
+                    continue
+                if not held:
+                    if _is_before(there, here):
+                        continue
+                    # It may only be hidden by the filter: a quiet host's position is any entry's.
+                    if not self.holds(position):
+                        raise CursorLostError
+                    held = True
+                yield entry
+        if not held and not self.holds(position):
+            raise CursorLostError
+
+    def take_damage(self) -> str:
+        """Return, once, what journalctl said about a damaged file; empty if nothing.
+
+        It leaves out entries of such a file without an error.
+        """
+        damage, self._entries.damage = self._entries.damage, ""
+        return damage
 
     def holds(self, position: Position) -> bool:
         """Return whether the entry that a position names is still in the journal.
@@ -118,50 +144,45 @@ class Journal:
         Raises:
             JournalError: the journal itself cannot be read, so that nobody knows.
         """
+        here = Cursor.read(position.cursor)
+        matches = (*self._source, f"_BOOT_ID={position.boot_id}")
         try:
-            entry = self._first([f"--cursor={position.cursor}"])
+            with closing(self._entries.read([f"--cursor={position.cursor}"], matches)) as entries:
+                for entry in entries:
+                    there = Cursor.read(entry.cursor)
+                    if there.identity == here.identity:
+                        return True
+                    if not _is_before(there, here):
+                        return False
         except JournalError:
             if self.head() is None:
                 raise
-            return False
-        return entry is not None and entry.cursor == position.cursor
+        return False
 
-    def head(self) -> JournalEntry | None:
-        """Return the oldest entry of all, whoever wrote it."""
-        return self._first([])
+    def boots(self) -> list[str]:
+        """Return the ids of all boots that the journal holds entries of, in no order."""
+        with Journalctl(["--field=_BOOT_ID", *self._source], self._stop) as journalctl:
+            return [line.decode("ascii", "replace").strip() for line in journalctl.lines()]
+
+    def head(self, boot_id: str | None = None) -> JournalEntry | None:
+        """Return the oldest entry of all, or of one boot, whoever wrote it."""
+        return self._first([f"_BOOT_ID={boot_id}"] if boot_id else [])
 
     def tail(self, boot_id: str) -> JournalEntry | None:
         """Return the newest entry of a boot, whoever wrote it."""
         return self._first(["--lines=1", f"_BOOT_ID={boot_id}"])
 
     def _first(self, arguments: Sequence[str]) -> JournalEntry | None:
-        with closing(self._entries([*arguments, *self._source], ())) as entries:
+        with closing(self._entries.read([*arguments, *self._source], ())) as entries:
             return next(entries, None)
 
-    def _entries(
-        self, arguments: Sequence[str], matches: Sequence[str]
-    ) -> Generator[JournalEntry, None, None]:
-        """Run journalctl once.
 
-        --all, because a field of more than 4,096 bytes is null without it.
-        """
-        fields = ",".join(ENTRY_FIELDS)
-        output = ("--output=json", "--all", "--quiet", f"--output-fields={fields}")
-        with Journalctl([*output, *arguments, *matches], self._stop) as journalctl:
-            for line in journalctl.lines():
-                entry = _decode(line)
-                if entry is not None:
-                    yield entry
-            if journalctl.skipped_lines:
-                log.warning(
-                    "%d journal entries of over a megabyte were skipped: sshd writes none.",
-                    journalctl.skipped_lines,
-                )
+def _is_before(there: Cursor, here: Cursor) -> bool:
+    """Return whether an entry of the same boot lies before another.
 
-
-def _decode(line: bytes) -> JournalEntry | None:
-    try:
-        return JournalEntry.from_json(line)
-    except EntryError as error:
-        log.warning("A line of the journal was skipped: %s", error)
-        return None
+    journalctl prints such entries, too: in a file with nothing behind the cursor it looks for the
+    cursor's real time, which is no order once the clock was set back (systemd 252 and 257).
+    """
+    if there.monotonic is None or here.monotonic is None:
+        return False
+    return there.monotonic < here.monotonic

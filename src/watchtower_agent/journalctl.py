@@ -9,6 +9,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+from watchtower_agent import complaints
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -20,7 +22,9 @@ SILENCE_SECONDS = 120.0
 # Longer lines are skipped: sshd's are 500 bytes and some fields, and a client may write megabytes.
 LINE_BYTES = 1024 * 1024
 _READ_BYTES = 128 * 1024
-_STDERR_BYTES = 2048
+# One that complains and complains is in a loop (beats#23627: "Bad message", 30 GB a day).
+_COMPLAINT_BYTES = 256 * 1024 * 1024
+_SHOWN_CHARACTERS = 200
 
 
 class JournalError(Exception):
@@ -34,8 +38,11 @@ class StoppedError(Exception):
 class Journalctl:
     """One running journalctl.
 
-    Both of its outputs are always read, so that it never blocks on a full pipe; of what it says
-    on standard error only the last 2 KiB are kept, however much it is (beats#23627: 30 GB a day).
+    Both of its outputs are always read, so that it never blocks on a full pipe.
+
+    Attributes:
+        complaints: what it said on standard error.
+        skipped_lines: how many lines were longer than LINE_BYTES.
     """
 
     def __init__(self, arguments: Sequence[str], stop: Wakeup) -> None:
@@ -45,7 +52,7 @@ class Journalctl:
             JournalError: it cannot be started.
         """
         self._stop = stop
-        self._errors = b""
+        self.complaints = complaints.Complaints()
         self.skipped_lines = 0
         try:
             self._process = subprocess.Popen(
@@ -75,7 +82,8 @@ class Journalctl:
         """Yield each line of standard output, until journalctl ends.
 
         Raises:
-            JournalError: it ended with an error, or said nothing for SILENCE_SECONDS.
+            JournalError: it ended with an error, said nothing for SILENCE_SECONDS, or complains
+                without end.
             StoppedError: the agent is to stop.
         """
         rest = b""
@@ -100,12 +108,13 @@ class Journalctl:
                 overlong, rest = True, b""
         status = self._process.wait()
         if status:
-            raise JournalError(_explain(self._errors, status))
+            raise JournalError(_explain(self.complaints.text(), status))
 
     def read(self, seconds: float) -> bytes | None:
         """Return the next output: b"" when there will be none, None when the time is over.
 
         Raises:
+            JournalError: it complains without end.
             StoppedError: the agent is to stop.
         """
         deadline = time.monotonic() + seconds
@@ -123,10 +132,16 @@ class Journalctl:
                     self._selector.unregister(key.fileobj)
                     self._open_pipes -= 1
                 elif key.data == "err":
-                    self._errors = (self._errors + chunk)[-_STDERR_BYTES:]
+                    self.complaints.add(chunk)
+                    if self.complaints.bytes > _COMPLAINT_BYTES:
+                        raise JournalError(
+                            "journalctl complained without end and was stopped: "
+                            f"{self.complaints.text()[-_SHOWN_CHARACTERS:]}"
+                        )
                     if left <= 0:
                         return None
                 else:
+                    self.complaints.bytes = 0
                     return chunk
             if not self._open_pipes:
                 return b""
@@ -145,11 +160,11 @@ class Journalctl:
 def _child_environment() -> dict[str, str]:
     """Return what journalctl needs and no more; the agent's token, above all, is not in it."""
     kept = {name: os.environ[name] for name in ("PATH",) if name in os.environ}
-    return {**kept, "LC_ALL": "C.UTF-8", "SYSTEMD_COLORS": "0", "TZ": "UTC"}
+    plain = {"LC_ALL": "C.UTF-8", "SYSTEMD_COLORS": "0", "TZ": "UTC"}
+    return {**kept, **plain, **complaints.ENVIRONMENT}
 
 
-def _explain(errors: bytes, status: int) -> str:
-    said = errors.decode("utf-8", "backslashreplace").strip().replace("\n", "; ")
+def _explain(said: str, status: int) -> str:
     reason = f"journalctl ended with status {status}: {said or 'it gave no reason'}"
     if "ermission" in said:
         reason += (

@@ -17,13 +17,16 @@ class ServiceNotifier:
         """Take NOTIFY_SOCKET out of the environment, so that no child process inherits it."""
         return cls(os.environ.pop("NOTIFY_SOCKET", None))
 
-    def ready(self, status: str) -> None:
+    def ready(self) -> None:
         """Tell systemd that the service has started."""
-        self._send(f"READY=1\nSTATUS={status}")
+        self._send("READY=1")
 
     def status(self, status: str) -> None:
-        """Set the line that ``systemctl status`` shows."""
-        self._send(f"STATUS={status}")
+        """Set the line that ``systemctl status`` shows.
+
+        A newline would begin another assignment, such as MAINPID=, in the name of the service.
+        """
+        self._send("STATUS=" + " ".join(status.splitlines()))
 
     def watchdog(self) -> None:
         """Tell systemd's watchdog that the service is alive."""

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from watchtower_agent import gap
+from watchtower_agent.cursor import Cursor
 from watchtower_agent.doorbell import Doorbell
 from watchtower_agent.entry import EntryError, JournalEntry
-from watchtower_agent.event import JOURNAL_GAP, Event, format_timestamp, hash_id
-from watchtower_agent.journal import CursorLostError, Journal, current_boot_id, position_of
+from watchtower_agent.entry_reader import UnreadableEntry
+from watchtower_agent.event import Event, format_timestamp
+from watchtower_agent.horizon import Horizon
+from watchtower_agent.journal import (
+    CursorLostError,
+    Journal,
+    current_boot_id,
+    position_of,
+)
 from watchtower_agent.journalctl import JournalError, StoppedError
 from watchtower_agent.log import complain
 from watchtower_agent.pulse import Pulse
 from watchtower_agent.spool_file import SpoolError
+from watchtower_agent.trouble import Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from watchtower_agent.parse import Parser
     from watchtower_agent.spool import Position, Spool
@@ -24,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-COMMIT_ENTRIES = 500
+COMMIT_ENTRIES = 2000
 COMMIT_SECONDS = 0.5
 # Without a ring the journal is read at these distances: soon after the follower's start, when
 # it may not look yet, and then seldom.
@@ -37,6 +49,16 @@ _LATE_RING_SECONDS = 5.0
 _RETRY_SECONDS = 10.0
 # The position moves on even when no login happens, before its entry is vacuumed.
 _ANCHOR_SECONDS = 1800.0
+_JOURNAL_FILE = re.compile(r"/\S+\.journal~?")
+
+
+@dataclass
+class _Group:
+    """What is committed at once."""
+
+    events: list[Event] = field(default_factory=list)
+    position: Position | None = None
+    beyond: list[Cursor] = field(default_factory=list)
 
 
 class JournalReader:
@@ -58,7 +80,10 @@ class JournalReader:
         self.pulse = Pulse()
         self._doorbell = Doorbell(journal.matches(), stop)
         self._anchored_at = 0.0
-        self._last_failure = ""
+        self._horizon = Horizon()
+        self._looked_at: float | None = None
+        self._damage_reported: set[tuple[str, str]] = set()
+        self.trouble = Trouble()
 
     def run(self) -> None:
         """Read until told to stop. What can pass, a full disk for example, is waited out."""
@@ -71,6 +96,8 @@ class JournalReader:
                 if found is None:
                     self._stop.wait(_RETRY_SECONDS)
                     continue
+                if self._horizon.was_crossed():
+                    look = _FIRST_LOOK_SECONDS
                 if rang:
                     self._stop.wait(_BREATH_SECONDS)
                 elif found and look == _LAST_LOOK_SECONDS:
@@ -96,13 +123,12 @@ class JournalReader:
             StoppedError: the agent is to stop.
         """
         boot_id = current_boot_id()
+        self._horizon.begin(boot_id)
         position = self._spool.position()
         # Looked up before reading, so that nothing falls between the two.
         tail = self._journal.tail(boot_id) if self._anchor_is_due(position, boot_id) else None
-        if position is None:
-            found = self._store(self._first_reading())
-        else:
-            found = self._read_on(position, boot_id)
+        found = self._read_on(position, boot_id) if position else self._read_first(boot_id)
+        self._report_damage(position)
         if not found and tail is not None:
             self._spool.add([], position_of(tail))
             self._anchored_at = time.monotonic()
@@ -112,13 +138,12 @@ class JournalReader:
         try:
             found = self.drain()
         except (JournalError, SpoolError) as error:
-            if str(error) != self._last_failure:
-                complain(log, "The journal cannot be read on: %s. It is tried again.", error)
-                self._last_failure = str(error)
+            sentence = f"The journal cannot be read on: {error}. It is tried again."
+            if self.trouble.begin(sentence):
+                complain(log, "%s", sentence)
             return None
-        if self._last_failure:
+        if self.trouble.end():
             log.info("The journal is read again.")
-            self._last_failure = ""
         return found
 
     def _anchor_is_due(self, position: Position | None, boot_id: str) -> bool:
@@ -126,115 +151,141 @@ class JournalReader:
             return True
         return time.monotonic() - self._anchored_at > _ANCHOR_SECONDS
 
-    def _first_reading(self) -> Iterable[JournalEntry]:
+    def _read_first(self, boot_id: str) -> int:
+        """Read as far back as told; all there is, if a damaged spool was set aside."""
         aside = self._spool.replaces()
-        if aside is not None:
-            head = self._journal.head()
-            if head is not None:
-                self._report_gap(
-                    "spool_damaged",
-                    head,
-                    # Its name holds the time, so that each damage is a gap of its own.
-                    aside.encode(),
-                    f"The agent's spool was damaged and is kept as {aside}. The journal is read "
-                    f"again from {format_timestamp(head.realtime)} on; events from before then "
-                    "that were still waiting in the spool may be missing.",
-                    head.realtime,
-                )
-            return self._journal.since(0)
-        if not self._backfill_seconds:
-            return ()
-        return self._journal.since(max(1, int(time.time()) - self._backfill_seconds))
-
-    def _read_on(self, position: Position, boot_id: str) -> int:
-        """Read what follows a position.
-
-        Within a boot the journal's order is sure. Across boots it is the order of the clock,
-        which may have been set back (systemd#6213), and then new entries stand *before* the
-        position. So the rest of earlier boots is read first, and then the present one from its
-        beginning.
-        """
-        try:
-            if position.boot_id == boot_id:
-                return self._store(self._journal.after(position, boot_id))
-            earlier = (
-                entry
-                for entry in self._journal.after(position)
-                if entry.text("_BOOT_ID") != boot_id
-            )
-            return self._store(earlier) + self._store(self._journal.boot(boot_id))
-        except CursorLostError:
-            return self._bridge_gap(position)
-
-    def _bridge_gap(self, position: Position) -> int:
-        """Report that entries may be missing, and go on with the oldest that is left."""
+        if aside is None:
+            boots = self._journal.boots()
+            found = 0
+            if self._backfill_seconds:
+                since = max(1, int(time.time()) - self._backfill_seconds)
+                found = self._store(self._journal.since(since))
+            self._spool.know_boots(boots)
+            self._looked_at = time.monotonic()
+            return found
         head = self._journal.head()
         if head is None:
-            # An empty journal: journald has not begun to write. Wait for its first entry.
             return 0
-        last, oldest = format_timestamp(position.realtime), format_timestamp(head.realtime)
-        log.warning(
-            "The journal no longer holds the entry up to which it was read (%s); its oldest is "
-            "from %s. What was logged in between may be lost; it was vacuumed, or the journal "
-            "is not kept across reboots (Storage=persistent in journald.conf keeps it).",
-            last,
-            oldest,
-        )
-        self._report_gap(
-            "entries_vanished",
-            head,
-            position.cursor.encode(),
-            f"The journal was read up to {last}. That entry is gone; the oldest left is from "
-            f"{oldest}. Logins in between may be missing.",
-            position.realtime,
-        )
-        found = self._store(self._journal.since(0))
-        if not found:
-            self._spool.add([], position_of(head))
+        found = self._begin_anew(gap.spool_damaged(self._parser.host, aside, head), head)
+        return found + self._read_other_boots(position_of(head), boot_id)
+
+    def _read_on(self, position: Position, boot_id: str) -> int:
+        """Read what follows a position: the rest of its boot, then what other boots there are."""
+        try:
+            found = self._store(self._journal.after(position))
+        except CursorLostError:
+            head = self._journal.head()
+            if head is None:
+                # An empty journal: journald has not begun to write. Wait for its first entry.
+                return 0
+            log.warning(
+                "The journal no longer holds the entry up to which it was read (%s); its oldest "
+                "is from %s. What was logged in between may be lost; it was vacuumed, or the "
+                "journal is not kept across reboots (Storage=persistent in journald.conf keeps "
+                "it).",
+                format_timestamp(position.realtime),
+                format_timestamp(head.realtime),
+            )
+            found = self._begin_anew(gap.vanished(self._parser.host, position, head), head)
+            position = position_of(head)
+        return found + self._read_other_boots(position, boot_id)
+
+    def _begin_anew(self, gap_event: Event, head: JournalEntry) -> int:
+        """Report a gap and read from the oldest entry left to the end of its boot."""
+        self._spool.know_boots([])
+        self._spool.add([gap_event, *self._events(head, None)], position_of(head))
+        return self._store(self._journal.boot(position_of(head).boot_id))
+
+    def _read_other_boots(self, position: Position, boot_id: str) -> int:
+        """Read boots that were not there when last looked, and the present one if it is new.
+
+        Time does not tell them: the clock may have been set back in between (systemd#6213), and
+        files of an older boot may appear late.
+        """
+        found = 0
+        if position.boot_id != boot_id or self._boots_are_due():
+            there = self._journal.boots()
+            for boot in self._unread(there, position, boot_id):
+                # The position stays in the boot that it is in; that boot's end is known to it.
+                found += self._store(self._journal.boot(boot), moves=False)
+                self._spool.know_boots([*(self._spool.known_boots() or ()), boot])
+            self._spool.know_boots(there)
+            self._looked_at = time.monotonic()
+        if position.boot_id != boot_id:
+            found += self._store(self._journal.boot(boot_id))
         return found
 
-    def _report_gap(
-        self, reason: str, head: JournalEntry, lost: bytes, text: str, since: int
-    ) -> None:
-        """Store a gap from ``since`` (microseconds since 1970) to the oldest entry left."""
-        gap = self._parser.host.event(
-            JOURNAL_GAP,
-            format_timestamp(since),
-            hash_id(b"journal_gap", lost, head.cursor.encode()),
-            {
-                "reason": reason,
-                "gap_since": format_timestamp(since),
-                "gap_until": format_timestamp(head.realtime),
-                "raw_message": text,
-                "trusted": True,
-            },
-            head.text("_HOSTNAME"),
-        )
-        self._spool.add([gap], None)
+    def _boots_are_due(self) -> bool:
+        return self._looked_at is None or time.monotonic() - self._looked_at > _ANCHOR_SECONDS
 
-    def _store(self, entries: Iterable[JournalEntry]) -> int:
-        """Parse entries and commit them, with the position behind them, in groups."""
-        found = 0
-        events: list[Event] = []
-        position: Position | None = None
+    def _unread(self, there: Sequence[str], position: Position, boot_id: str) -> list[str]:
+        """Return the boots to read as a whole, oldest first."""
+        known = self._spool.known_boots()
+        unread = []
+        for boot in set(there) - {position.boot_id, boot_id, *(known or ())}:
+            head = self._journal.head(boot)
+            # A spool of an earlier version knows no boots; then the clock has to tell.
+            if head is not None and (known is not None or head.realtime > position.realtime):
+                unread.append((head.realtime, boot))
+        return [boot for _, boot in sorted(unread)]
+
+    def _report_damage(self, since: Position | None) -> None:
+        """Report, once for each file, that journalctl left out what it could not read."""
+        damage = self._journal.take_damage()
+        until = self._spool.position()
+        path = _JOURNAL_FILE.search(damage)
+        key = (path[0] if path else "", until.boot_id if until else "")
+        if not damage or until is None or key in self._damage_reported:
+            return
+        log.warning(
+            "A file of the journal is damaged, and entries in it may never have been read (%s). "
+            "'journalctl --verify' tells which file it is.",
+            damage,
+        )
+        self._spool.add([gap.damaged(self._parser.host, since or until, until, key)], None)
+        self._damage_reported.add(key)
+
+    def _store(self, entries: Iterable[JournalEntry], *, moves: bool = True) -> int:
+        """Parse entries and commit them, with the position behind them if it moves, in groups."""
+        read = found = 0
+        last: Position | None = None
+        group = _Group()
         committed_at = time.monotonic()
         try:
             for entry in entries:
-                found += 1
-                try:
-                    event = self._parser.parse(entry)
-                    position = position_of(entry)
-                except EntryError as error:
-                    log.warning("An entry of the journal was skipped: %s", error)
-                    continue
-                if event is not None:
-                    events.append(event)
-                if found % COMMIT_ENTRIES == 0 or time.monotonic() - committed_at > COMMIT_SECONDS:
-                    self._spool.add(events, position)
-                    self.pulse.beat()
-                    events, position, committed_at = [], None, time.monotonic()
+                read += 1
+                here = Cursor.read(entry.cursor)
+                before, last = last, position_of(entry)
+                if not self._horizon.has_stored(here):
+                    found += 1
+                    self._spool.counters.entries_read += 1
+                    group.events += self._events(entry, before)
+                if not self._horizon.is_before(here):
+                    group.beyond.append(here)
+                elif moves:
+                    group.position = last
+                if read % COMMIT_ENTRIES == 0 or time.monotonic() - committed_at > COMMIT_SECONDS:
+                    self._commit(group)
+                    group, committed_at = _Group(), time.monotonic()
         finally:
             # Also when journalctl fails half way: what it said up to there is whole.
-            if position is not None:
-                self._spool.add(events, position)
+            self._commit(group)
         return found
+
+    def _commit(self, group: _Group) -> None:
+        if group.events or group.position is not None:
+            self._spool.add(group.events, group.position)
+        self._horizon.store(group.beyond)
+        self.pulse.beat()
+
+    def _events(self, entry: JournalEntry, before: Position | None) -> list[Event]:
+        """Return the event that an entry makes, if any; ``before`` is where the last one was."""
+        if isinstance(entry, UnreadableEntry):
+            since = entry.realtime if before is None else before.realtime
+            return [gap.unreadable(self._parser.host, since, entry)]
+        try:
+            event = self._parser.parse(entry)
+        except EntryError as error:
+            log.warning("An entry of the journal was skipped: %s", error)
+            return []
+        return [] if event is None else [event]

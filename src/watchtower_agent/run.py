@@ -9,15 +9,18 @@ import threading
 from typing import TYPE_CHECKING
 
 from watchtower_agent.collector import Collector
+from watchtower_agent.exit_status import DEFECT, WELL
+from watchtower_agent.heartbeat import Heartbeat
 from watchtower_agent.host import Host
 from watchtower_agent.journal import Journal
 from watchtower_agent.notify import ServiceNotifier, watchdog_interval
 from watchtower_agent.parse import Parser
 from watchtower_agent.programs import known_programs
 from watchtower_agent.reader import JournalReader
-from watchtower_agent.send import Heartbeat, Sender
+from watchtower_agent.send import Sender
 from watchtower_agent.spool import Spool
 from watchtower_agent.version import read_version
+from watchtower_agent.vitals import Bulletin, Vitals
 from watchtower_agent.wakeup import Wakeup
 
 if TYPE_CHECKING:
@@ -27,8 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-EXIT_OK = 0
-EXIT_FAILED = 1
 # Longer than every wait of a thread that works: an answer that drips, a silent journalctl.
 _THREAD_SILENCE_SECONDS = 300.0
 _WATCH_SECONDS = 30.0
@@ -52,7 +53,9 @@ class _Worker:
             self._work()
         except Exception:
             if not self._stop.is_set():
-                log.exception("The %s has failed.", self.thread.name)
+                log.exception(
+                    "The %s has failed, which is a defect of the agent.", self.thread.name
+                )
                 self.failed = True
                 self._stop.set()
 
@@ -73,14 +76,20 @@ def run(settings: Settings, journal_source: Sequence[str] = ()) -> int:
     spool = Spool(settings.state_directory, settings.spool_max_bytes)
     parser = Parser(known_programs(settings.ssh_units), host)
     collector = Collector(settings.collector_url, settings.agent_token, settings.ca_file, version)
-    heartbeat = Heartbeat(host, version, settings.heartbeat_seconds)
     journal = Journal(stop, journal_source)
     reader = JournalReader(journal, spool, parser, settings.backfill_hours, stop)
+    vitals = Vitals(version, spool.counters, reader.trouble)
+    well = f"Reporting to {settings.collector_url}"
+    bulletin = Bulletin(vitals, notifier, well, settings.runtime_directory)
+    vitals.tell(bulletin.publish)
+    heartbeat = Heartbeat(host, vitals, settings.heartbeat_seconds)
     sender = Sender(spool, collector, heartbeat, stop)
     workers = (
         _Worker("journal reader", reader, stop),
         _Worker("sender", sender, stop),
     )
+    for remark in settings.remarks:
+        log.warning("%s", remark)
     for worker in workers:
         worker.thread.start()
     log.info(
@@ -88,8 +97,9 @@ def run(settings: Settings, journal_source: Sequence[str] = ()) -> int:
         version,
         settings.collector_url,
     )
-    notifier.ready(f"Reporting to {settings.collector_url}")
-    _watch(workers, stop, notifier)
+    bulletin.publish()
+    notifier.ready()
+    _watch(workers, stop, notifier, bulletin)
     notifier.stopping()
     spool.arrived.set()
     for worker in workers:
@@ -98,16 +108,24 @@ def run(settings: Settings, journal_source: Sequence[str] = ()) -> int:
         spool.close()
     failed = any(worker.failed for worker in workers)
     log.info("Watchtower agent stopped." if not failed else "Watchtower agent ends to start anew.")
-    return EXIT_FAILED if failed else EXIT_OK
+    return DEFECT if failed else WELL
 
 
-def _watch(workers: Sequence[_Worker], stop: Wakeup, notifier: ServiceNotifier) -> None:
+def _watch(
+    workers: Sequence[_Worker], stop: Wakeup, notifier: ServiceNotifier, bulletin: Bulletin
+) -> None:
     """Tell systemd's watchdog about the threads until the agent is to stop."""
     interval = watchdog_interval()
     while not stop.wait(interval if interval is not None else _WATCH_SECONDS):
+        bulletin.publish()
         silent = [w for w in workers if w.pulse.age() > _THREAD_SILENCE_SECONDS]
         if not silent:
             notifier.watchdog()
             continue
         for worker in silent:
-            log.error("The %s makes no progress.", worker.thread.name)
+            log.error(
+                "The %s has made no progress for %.0f seconds; if that lasts, systemd ends the "
+                "agent and starts it anew.",
+                worker.thread.name,
+                _THREAD_SILENCE_SECONDS,
+            )

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
-import uuid
 from typing import TYPE_CHECKING
 
 from watchtower_agent.backoff import Backoff, jitter
 from watchtower_agent.collector import Answer, Collector, Verdict
-from watchtower_agent.event import HEARTBEAT, Event, format_timestamp
 from watchtower_agent.log import complain
 from watchtower_agent.pulse import Pulse
 from watchtower_agent.spool_file import SpoolError
@@ -17,7 +14,7 @@ from watchtower_agent.spool_file import SpoolError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from watchtower_agent.host import Host
+    from watchtower_agent.heartbeat import Heartbeat
     from watchtower_agent.spool import Spool, SpooledEvent
     from watchtower_agent.wakeup import Wakeup
 
@@ -49,7 +46,8 @@ class Sender:
         self.pulse = Pulse()
         self._backoff = Backoff()
         self._batch_events = BATCH_EVENTS
-        self._failure: tuple[Verdict, str] | None = None
+        self._trouble = heartbeat.vitals.sending
+        self._batch_delivered = False
 
     def run(self) -> None:
         """Send until told to stop."""
@@ -58,13 +56,17 @@ class Sender:
             try:
                 wait = self.step()
             except SpoolError as error:
-                complain(log, "%s. Sending is tried again.", error)
+                if self._trouble.begin(str(error)):
+                    complain(log, "Events cannot be sent: %s. It is tried again.", error)
                 wait = _SPOOL_RETRY_SECONDS
             if wait:
                 self._stop.wait(wait)
 
     def step(self) -> float:
         """Send one batch, or a heartbeat if one is due, or wait for either.
+
+        When both are to go, the heartbeat goes after a batch that was taken, so that neither a
+        long backlog nor a refused heartbeat holds up the other.
 
         Returns the seconds to wait before the next step.
 
@@ -74,13 +76,14 @@ class Sender:
         self._spool.arrived.clear()
         self._spool.report_overflow(self._heartbeat.host)
         batch = self._spool.batch(self._batch_events, BATCH_BYTES)
-        if batch:
-            return self._after(self._collector.post([event.body for event in batch]), batch)
         due = self._heartbeat.due_in()
+        if batch and (due > 0 or not self._batch_delivered):
+            return self._after(self._collector.post([event.body for event in batch]), batch)
         if due > 0:
             self._spool.arrived.wait(min(due, _SIGN_OF_LIFE_SECONDS))
             return 0.0
-        beat = self._heartbeat.event(self._spool.depth())
+        self._batch_delivered = False
+        beat = self._heartbeat.event(self._spool)
         return self._after(self._collector.post([beat.to_json()]), [])
 
     def _after(self, answer: Answer, batch: Sequence[SpooledEvent]) -> float:
@@ -116,13 +119,16 @@ class Sender:
                     "The collector rejected an event for good (%s); it is kept as a dead letter.",
                     reason,
                 )
-        self._spool.settle(delivered, refused)
-        self._heartbeat.delivered()
+        if batch:
+            self._spool.settle(delivered, refused)
+            self._batch_delivered = True
+        else:
+            self._heartbeat.delivered()
         self._backoff.reset()
         self._batch_events = min(BATCH_EVENTS, self._batch_events * 2)
-        if self._failure is not None:
+        self._heartbeat.vitals.acknowledged(answer.clock_offset_seconds)
+        if self._trouble.end():
             log.info("The collector takes events again.")
-            self._failure = None
 
     def _bury(self, event: SpooledEvent, reason: str) -> None:
         log.error(
@@ -132,55 +138,28 @@ class Sender:
 
     def _report(self, answer: Answer) -> None:
         """Log a failure once, not at every attempt, and again when its reason is another."""
-        failure = (answer.verdict, answer.detail)
-        if failure == self._failure:
-            return
-        self._failure = failure
-        if answer.verdict is Verdict.UNAUTHORIZED:
-            log.error(
-                "The collector does not accept this agent's token (401). Set "
-                "WATCHTOWER_AGENT_TOKEN in the agent's .env to the one the collector knows and "
-                "restart watchtower-agent. Events are kept until then."
-            )
-        elif answer.verdict is Verdict.BUSY:
-            log.warning(
-                "The collector is busy: %s. Events are kept and sent later.", answer.detail
-            )
-        elif answer.verdict is Verdict.UNREACHABLE:
-            log.warning(
-                "The collector cannot be reached: %s. Events are kept and sent later.",
-                answer.detail,
-            )
-        else:
-            log.error(
-                "What answers at WATCHTOWER_COLLECTOR_URL does not answer like a collector: %s. "
-                "Check the address. Events are kept until then.",
-                answer.detail,
-            )
+        level, sentence = explain(answer)
+        if self._trouble.begin(sentence):
+            log.log(level, "%s", sentence)
 
 
-class Heartbeat:
-    """Says that the host is there when nothing else does."""
-
-    def __init__(self, host: Host, version: str, interval: float) -> None:
-        self.host = host
-        self._version = version
-        self._interval = interval
-        self._due_at = time.monotonic()
-
-    def due_in(self) -> float:
-        """Return the seconds until the next heartbeat; the first one is due at once."""
-        return self._due_at - time.monotonic()
-
-    def delivered(self) -> None:
-        """Note that the collector has heard of this host just now."""
-        self._due_at = time.monotonic() + self._interval
-
-    def event(self, spool_depth: int) -> Event:
-        """Return a heartbeat. It is sent at once or not at all, never spooled."""
-        return self.host.event(
-            HEARTBEAT,
-            format_timestamp(time.time_ns() // 1000),
-            uuid.uuid4().hex,
-            {"agent_version": self._version, "spool_depth": spool_depth},
+def explain(answer: Answer) -> tuple[int, str]:
+    """Return how grave a failure is, and what it is in words."""
+    if answer.verdict is Verdict.UNAUTHORIZED:
+        return logging.ERROR, (
+            "The collector does not accept this agent's token (401). Run playbooks/site.yml, "
+            "which gives both the same, or set WATCHTOWER_AGENT_TOKEN in the agent's .env to the "
+            "one the collector knows and restart watchtower-agent. Events are kept until then."
         )
+    if answer.verdict is Verdict.BUSY:
+        return logging.WARNING, (
+            f"The collector is busy: {answer.detail}. Events are kept and sent later."
+        )
+    if answer.verdict is Verdict.UNREACHABLE:
+        return logging.WARNING, (
+            f"The collector cannot be reached: {answer.detail}. Events are kept and sent later."
+        )
+    return logging.ERROR, (
+        "What answers at WATCHTOWER_COLLECTOR_URL does not answer like a collector: "
+        f"{answer.detail}. Check the address. Events are kept until then."
+    )

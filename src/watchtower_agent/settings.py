@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PREFIX = "WATCHTOWER_"
+
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32,}")
 _HOST = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])")
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@*?-]+\.(?:service|scope)")
@@ -39,17 +41,23 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """All that the agent can be told. Times in seconds, sizes in bytes."""
+    """All that the agent can be told. Times in seconds, sizes in bytes.
+
+    Attributes:
+        remarks: sentences about what is probably a mistake but keeps nobody from working.
+    """
 
     collector_url: str
     agent_token: str
     state_directory: Path
+    runtime_directory: Path | None
     ca_file: Path | None
     ssh_units: tuple[str, ...]
     labels: Labels
     backfill_hours: int
     spool_max_bytes: int
     heartbeat_seconds: int
+    remarks: tuple[str, ...]
 
     def __repr__(self) -> str:
         """Leave the token out, wherever this may be printed."""
@@ -67,6 +75,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         collector_url=reader.get("WATCHTOWER_COLLECTOR_URL", _url, "https://invalid"),
         agent_token=reader.get("WATCHTOWER_AGENT_TOKEN", _token, ""),
         state_directory=reader.get("STATE_DIRECTORY", _state_directory, Path()),
+        runtime_directory=reader.optional("RUNTIME_DIRECTORY", _first_path),
         ca_file=reader.optional("WATCHTOWER_CA_FILE", _ca_file),
         ssh_units=reader.optional("WATCHTOWER_SSH_UNIT", _units) or DEFAULT_SSH_UNITS,
         labels=Labels(
@@ -78,6 +87,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         backfill_hours=reader.number("WATCHTOWER_BACKFILL_HOURS", 24, 0, 24 * 365),
         spool_max_bytes=reader.number("WATCHTOWER_SPOOL_MAX_MB", 256, 1, 1024 * 1024) * 1024**2,
         heartbeat_seconds=reader.number("WATCHTOWER_HEARTBEAT_SECONDS", 60, 5, 24 * 3600),
+        remarks=reader.remarks(),
     )
     if reader.mistakes:
         raise SettingsError(reader.mistakes)
@@ -87,11 +97,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 class _Reader:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
+        self._known: list[str] = []
         self.mistakes: list[str] = []
 
     def get(self, name: str, convert: Callable[[str], T], stand_in: T) -> T:
         """Return a setting that must be there; after a mistake, something of the same type."""
-        text = self._environment.get(name, "").strip()
+        text = self._look_up(name)
         try:
             return convert(text)
         except ValueError as error:
@@ -100,7 +111,7 @@ class _Reader:
 
     def optional(self, name: str, convert: Callable[[str], T]) -> T | None:
         """Return a setting that may be absent or empty."""
-        if not self._environment.get(name, "").strip():
+        if not self._look_up(name):
             return None
         return self.get(name, convert, None)
 
@@ -117,6 +128,33 @@ class _Reader:
 
         value = self.optional(name, convert)
         return default if value is None else value
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return a sentence for each variable that is named like a setting and is none.
+
+        It may be the setting of a later version, after going back to this one: no mistake.
+        """
+        sentences = []
+        for name in sorted(self._environment):
+            if name.startswith(PREFIX) and name not in self._known:
+                near = self._similar(name)
+                hint = f"; {near} is probably meant" if near else ""
+                sentences.append(
+                    f"{name}: this version of the agent has no such setting, and ignores it{hint}."
+                )
+        return tuple(sentences)
+
+    def _similar(self, name: str) -> str | None:
+        # Seldom needed, and the agent stays in memory.
+        from difflib import get_close_matches  # noqa: PLC0415
+
+        endings = [known.removeprefix(PREFIX) for known in self._known]
+        near = get_close_matches(name.removeprefix(PREFIX), endings, n=1)
+        return PREFIX + near[0] if near else None
+
+    def _look_up(self, name: str) -> str:
+        self._known.append(name)
+        return self._environment.get(name, "").strip()
 
 
 def _url(text: str) -> str:
@@ -156,9 +194,13 @@ def _token(text: str) -> str:
     return text
 
 
+def _first_path(text: str) -> Path:
+    # systemd.exec(5), RuntimeDirectory=: several directories are separated by a colon.
+    return Path(text.partition(":")[0])
+
+
 def _state_directory(text: str) -> Path:
-    # systemd.exec(5): several directories are separated by a colon.
-    path = Path(text.partition(":")[0])
+    path = _first_path(text)
     if not text or not path.is_absolute():
         raise ValueError(
             "systemd sets it from StateDirectory=; to start the agent by hand, "
@@ -174,6 +216,10 @@ def _ca_file(text: str) -> Path:
         ssl.create_default_context(cafile=text)
     except ssl.SSLError:
         raise ValueError(f"{text} holds no certificate in PEM form; copy the CA again") from None
+    except PermissionError:
+        raise ValueError(
+            f"{text} cannot be read by the agent's user; type: sudo chmod a+r {text}"
+        ) from None
     except OSError as error:
         raise ValueError(
             f"{text} cannot be read ({error.strerror}); put the collector's CA certificate there, "

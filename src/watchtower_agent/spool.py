@@ -7,6 +7,7 @@ crash at any moment either both are there or neither.
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import threading
 import time
@@ -14,6 +15,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from watchtower_agent.counters import Counters
 from watchtower_agent.event import (
     JOURNAL_GAP,
     LOGIN,
@@ -24,6 +26,7 @@ from watchtower_agent.event import (
     format_timestamp,
     hash_id,
 )
+from watchtower_agent.log import complain
 from watchtower_agent.spool_file import as_spool_error, open_spool_file
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from watchtower_agent.host import Host
+
+log = logging.getLogger(__name__)
 
 FILE_NAME = "spool.db"
 DEAD_LETTERS_KEPT = 1000
@@ -65,6 +70,7 @@ class Spool:
 
     Attributes:
         arrived: set whenever events were added. Who waits for it clears it before looking.
+        counters: what was committed since the spool was opened.
     """
 
     def __init__(self, directory: Path, max_bytes: int) -> None:
@@ -77,8 +83,9 @@ class Spool:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self.arrived = threading.Event()
+        self.counters = Counters()
         self._path = directory / FILE_NAME
-        self._connection, aside = open_spool_file(self._path)
+        self._connection, aside = open_spool_file(self._path, _check_state)
         with as_spool_error(self._path):
             if aside is not None:
                 self._set_state("replaces", str(aside))
@@ -92,11 +99,14 @@ class Spool:
         Raises:
             SpoolError: nothing was stored.
         """
-        with self._lock, self._transaction():
-            added = sum(self._insert(event) for event in events)
-            if position is not None:
-                self._set_state("position", json.dumps(asdict(position)))
-            self._evict()
+        with self._lock:
+            with self._transaction():
+                added = sum(self._insert(event) for event in events)
+                if position is not None:
+                    self._set_state("position", json.dumps(asdict(position)))
+                dropped = self._evict()
+            self.counters.events_spooled += added
+            self.counters.events_dropped += dropped
         if added:
             self.arrived.set()
         return added
@@ -109,7 +119,26 @@ class Spool:
         """
         with self._lock, as_spool_error(self._path):
             text = self._state("position")
-        return None if text is None else Position(**json.loads(text))
+        return None if text is None else _read_position(text)
+
+    def known_boots(self) -> list[str] | None:
+        """Return the boots that are read or being read, or None before they were noted.
+
+        Raises:
+            SpoolError: the spool cannot be read.
+        """
+        with self._lock, as_spool_error(self._path):
+            text = self._state("boots")
+        return None if text is None else json.loads(text)
+
+    def know_boots(self, boot_ids: Sequence[str]) -> None:
+        """Note the boots that are read or being read, in place of those noted before.
+
+        Raises:
+            SpoolError: nothing was changed.
+        """
+        with self._lock, self._transaction():
+            self._set_state("boots", json.dumps([*boot_ids]))
 
     def replaces(self) -> str | None:
         """Return where the damaged spool is kept that this one took the place of, if it did.
@@ -131,14 +160,26 @@ class Spool:
                 "SELECT seq, body FROM events ORDER BY seq LIMIT ?", (max_events,)
             )
             chosen: list[SpooledEvent] = []
+            damaged: list[int] = []
             size = 0
             for seq, body in rows:
+                if not _is_whole(body):
+                    damaged.append(seq)
+                    continue
                 size += len(body) + 1
                 if chosen and size > max_bytes:
                     break
                 chosen.append(SpooledEvent(seq, body))
             rows.close()
-            return chosen
+        if damaged:
+            complain(
+                log,
+                "Events in the spool %s are damaged; they are kept as dead letters: %d.",
+                self._path,
+                len(damaged),
+            )
+            self.settle([], [(seq, "it was damaged in the spool") for seq in damaged])
+        return chosen
 
     def settle(self, delivered: Sequence[int], refused: Sequence[tuple[int, str]]) -> None:
         """Forget what was acknowledged; move what was refused, with its reason, aside.
@@ -162,6 +203,8 @@ class Spool:
                     (DEAD_LETTERS_KEPT,),
                 )
             emptied = not self._scalar("SELECT EXISTS (SELECT 1 FROM events)")
+        self.counters.events_acknowledged += len(delivered)
+        self.counters.events_rejected += len(refused)
         if emptied:
             self._shrink()
 
@@ -183,30 +226,32 @@ class Spool:
         Raises:
             SpoolError: nothing was changed.
         """
-        with self._lock, self._transaction():
-            dropped = json.loads(self._state("dropped") or "{}")
-            if not dropped or self._scalar(
-                "SELECT count(*) FROM events WHERE type = ?", (SPOOL_OVERFLOW,)
-            ):
-                return False
-            now = format_timestamp(time.time_ns() // 1000)
-            counts = ", ".join(f"{count} {name}" for name, count in sorted(dropped.items()))
-            text = (
-                f"The agent's spool was full and {sum(dropped.values())} events were dropped, "
-                f"the least important first: {counts}."
-            )
-            report = host.event(
-                SPOOL_OVERFLOW,
-                now,
-                hash_id(b"spool_overflow", host.name.encode(), now.encode()),
-                {
-                    "raw_message": text,
-                    "trusted": True,
-                    "lost_events": sum(dropped.values()),
-                },
-            )
-            self._insert(report)
-            self._set_state("dropped", "{}")
+        with self._lock:
+            with self._transaction():
+                dropped = json.loads(self._state("dropped") or "{}")
+                if not dropped or self._scalar(
+                    "SELECT count(*) FROM events WHERE type = ?", (SPOOL_OVERFLOW,)
+                ):
+                    return False
+                now = format_timestamp(time.time_ns() // 1000)
+                counts = ", ".join(f"{count} {name}" for name, count in sorted(dropped.items()))
+                text = (
+                    f"The agent's spool was full and {sum(dropped.values())} events were dropped, "
+                    f"the least important first: {counts}."
+                )
+                report = host.event(
+                    SPOOL_OVERFLOW,
+                    now,
+                    hash_id(b"spool_overflow", host.name.encode(), now.encode()),
+                    {
+                        "raw_message": text,
+                        "trusted": True,
+                        "lost_events": sum(dropped.values()),
+                    },
+                )
+                self._insert(report)
+                self._set_state("dropped", "{}")
+            self.counters.events_spooled += 1
             return True
 
     def close(self) -> None:
@@ -240,8 +285,8 @@ class Spool:
         self._bytes += size * cursor.rowcount
         return cursor.rowcount
 
-    def _evict(self) -> None:
-        """Make room, and count what went by type."""
+    def _evict(self) -> int:
+        """Make room, and count what went by type; return how many went."""
         dropped: dict[str, int] = {}
         excess = self._bytes - self._max_bytes
         if excess > 0:
@@ -260,6 +305,7 @@ class Spool:
             for name, count in dropped.items():
                 counted[name] = counted.get(name, 0) + count
             self._set_state("dropped", json.dumps(counted))
+        return sum(dropped.values())
 
     def _delete(self, seqs: Sequence[int]) -> None:
         for seq in seqs:
@@ -294,3 +340,33 @@ class Spool:
     def _scalar(self, statement: str, values: Sequence[object] = ()) -> int:
         with closing(self._connection.execute(statement, values)) as cursor:
             return int(cursor.fetchone()[0])
+
+
+def _read_position(text: str) -> Position:
+    position = Position(**json.loads(text))
+    if not (isinstance(position.cursor, str) and isinstance(position.boot_id, str)):
+        raise TypeError("the position is none")
+    format_timestamp(position.realtime)
+    return position
+
+
+def _check_state(connection: sqlite3.Connection) -> None:
+    """Look whether what the spool remembers can be read.
+
+    Raises:
+        ValueError, TypeError, OverflowError: it cannot.
+    """
+    state = dict(connection.execute("SELECT name, value FROM state"))
+    if "position" in state:
+        _read_position(state["position"])
+    dropped = json.loads(state.get("dropped", "{}"))
+    if not isinstance(json.loads(state.get("boots", "[]")), list) or sum(dropped.values()) < 0:
+        raise TypeError("the boots or the counts of dropped events are none")
+
+
+def _is_whole(body: str) -> bool:
+    """Return whether an event is one still, after whatever happened to the file."""
+    try:
+        return isinstance(json.loads(body), dict) and body.isascii()
+    except (ValueError, RecursionError):
+        return False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from watchtower_agent.log import complain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -55,8 +55,12 @@ class NewerSpoolError(Exception):
     """The spool was written by a later version of the agent."""
 
 
-def open_spool_file(path: Path) -> tuple[sqlite3.Connection, Path | None]:
+def open_spool_file(
+    path: Path, check: Callable[[sqlite3.Connection], None]
+) -> tuple[sqlite3.Connection, Path | None]:
     """Return a connection in autocommit mode, and where a damaged predecessor is kept if any.
+
+    ``check`` raises some error if what the file holds makes no sense.
 
     Raises:
         SpoolError: the file can be neither opened nor made.
@@ -64,7 +68,7 @@ def open_spool_file(path: Path) -> tuple[sqlite3.Connection, Path | None]:
     """
     with as_spool_error(path):
         try:
-            return _open(path), None
+            return _open(path, check), None
         except sqlite3.DatabaseError as error:
             if not _is_damage(error):
                 raise
@@ -77,7 +81,7 @@ def open_spool_file(path: Path) -> tuple[sqlite3.Connection, Path | None]:
                 error,
                 aside,
             )
-            return _open(path), aside
+            return _open(path, check), aside
 
 
 @contextmanager
@@ -100,13 +104,22 @@ def _is_damage(error: Exception) -> bool:
     return type(error) is sqlite3.DatabaseError
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path, check: Callable[[sqlite3.Connection], None]) -> sqlite3.Connection:
+    if path.exists() and not path.stat().st_size:
+        # SQLite would begin a new one in its place, and nobody would know of the old one.
+        raise sqlite3.DatabaseError("it is empty")
     connection = sqlite3.connect(
         str(path), timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
+    # Else one byte of damage in a text would be an error at each reading, for good.
+    connection.text_factory = lambda text: text.decode("utf-8", "backslashreplace")
     try:
         path.chmod(0o600)
         _prepare(connection, path)
+        check(connection)
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        connection.close()
+        raise sqlite3.DatabaseError(f"it holds nonsense: {error}") from error
     except BaseException:
         connection.close()
         raise
@@ -124,7 +137,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         connection.executescript(_SCHEMA)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA journal_size_limit = 1048576")
-    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    # Not quick_check: it does not look whether the indexes fit, and a use of one that does not is
+    # an error each time.
+    (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if verdict != "ok":
         raise sqlite3.DatabaseError(verdict)
 

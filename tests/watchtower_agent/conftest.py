@@ -59,7 +59,10 @@ class JournalDirectory:
         return (f"--directory={self.path}",)
 
     def write(self, *entries, boot=BOOT, file="system.journal"):
-        """Append entries, a second apart; each is a dict of fields or a message of sshd's."""
+        """Append entries, a second apart; each is a dict of fields or a message of sshd's.
+
+        A list as the value of a field gives the field several times.
+        """
         exported = b""
         for entry in entries:
             fields = entry if isinstance(entry, dict) else sshd_fields(entry)
@@ -69,10 +72,12 @@ class JournalDirectory:
                 f"__REALTIME_TIMESTAMP={self.clock}\n__MONOTONIC_TIMESTAMP={self.monotonic}\n"
                 f"_BOOT_ID={boot}\n"
             ).encode()
-            for name, value in fields.items():
-                raw = value if isinstance(value, bytes) else str(value).encode()
-                # Journal Export Format: a length before the value where it is not plain text.
-                exported += name.encode() + b"\n" + len(raw).to_bytes(8, "little") + raw + b"\n"
+            for name, values in fields.items():
+                for value in values if isinstance(values, list) else [values]:
+                    raw = value if isinstance(value, bytes) else str(value).encode()
+                    # Journal Export Format: a length before what may not be plain text.
+                    length = len(raw).to_bytes(8, "little")
+                    exported += name.encode() + b"\n" + length + raw + b"\n"
             exported += b"\n"
         target = self.path / file
         subprocess.run(
@@ -85,6 +90,13 @@ class JournalDirectory:
     def rotate(self, name):
         """Archive the current file, as journald does."""
         (self.path / "system.journal").rename(self.path / name)
+
+    def damage(self, old, new, file="system.journal"):
+        """Change bytes in a file, where they occur once."""
+        content = (self.path / file).read_bytes()
+        assert content.count(old) == 1
+        assert len(old) == len(new)
+        (self.path / file).write_bytes(content.replace(old, new))
 
 
 @pytest.fixture(name="sshd_fields")
@@ -118,6 +130,11 @@ class StandIn:
     stored: dict = field(default_factory=dict)
     changed: threading.Condition = field(default_factory=threading.Condition)
     released: threading.Event = field(default_factory=threading.Event)
+    tls: ssl.SSLContext = field(default_factory=lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+
+    def present(self, pem):
+        """Present this certificate from now on, to whoever connects anew."""
+        self.tls.load_cert_chain(pem)
 
     def store(self, events):
         """Return a result for each event, as the collector does."""
@@ -173,8 +190,8 @@ def _handler(stand_in):
     return Handler
 
 
-def _certificate(name, issuer=None):
-    """Make a key and a certificate for 127.0.0.1, signed by an issuer or by itself."""
+def _certificate(name, issuer=None, *, begin=-1, end=1, address="127.0.0.1"):
+    """Make a key and a certificate, signed by an issuer or by itself; times in days from now."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -184,11 +201,11 @@ def _certificate(name, issuer=None):
         .issuer_name(issuer[1].subject if issuer else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now + timedelta(days=begin))
+        .not_valid_after(now + timedelta(days=end))
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]),
             critical=False,
         )
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -202,29 +219,40 @@ def _certificate(name, issuer=None):
 
 @pytest.fixture(scope="session")
 def tls(tmp_path_factory):
-    """A CA's certificate, and a server's certificate with its key, as PEM files."""
+    """Certificates of CAs, and of servers with their keys, as PEM files; some of no use."""
     folder = tmp_path_factory.mktemp("tls")
     ca = _certificate("Test CA")
-    key, certificate = _certificate("127.0.0.1", ca)
-    pem = serialization.Encoding.PEM
-    (folder / "ca.pem").write_bytes(ca[1].public_bytes(pem))
-    (folder / "other-ca.pem").write_bytes(_certificate("Other CA")[1].public_bytes(pem))
-    (folder / "server.pem").write_bytes(
-        certificate.public_bytes(pem)
-        + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    _write_pem(folder / "ca.pem", ca[1])
+    for name, (begin, end) in {"other": (-1, 1), "expired": (-3, -2), "future": (2, 3)}.items():
+        _write_pem(folder / f"{name}-ca.pem", _certificate(name, begin=begin, end=end)[1])
+    for name, changes in {
+        "server": {},
+        "expired": {"begin": -3, "end": -2},
+        "future": {"begin": 2, "end": 3},
+        "elsewhere": {"address": "192.0.2.1"},
+    }.items():
+        key, certificate = _certificate(name, ca, **changes)
+        _write_pem(folder / f"{name}.pem", certificate, key)
     return folder
+
+
+def _write_pem(file, certificate, key=None):
+    pem = serialization.Encoding.PEM
+    content = certificate.public_bytes(pem)
+    if key is not None:
+        plain = serialization.NoEncryption()
+        content += key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    file.write_bytes(content)
 
 
 @pytest.fixture
 def stand_in(tls):
     stand_in = StandIn()
+    stand_in.present(tls / "server.pem")
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(stand_in))
     server.daemon_threads = True
     server.handle_error = lambda *_: None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tls / "server.pem")
-    server.socket = context.wrap_socket(
+    server.socket = stand_in.tls.wrap_socket(
         server.socket, server_side=True, do_handshake_on_connect=False
     )
     stand_in.url = f"https://127.0.0.1:{server.server_address[1]}"

@@ -39,6 +39,20 @@ def test_a_follower_that_cannot_start_is_waited_for(monkeypatch, stop, caplog):
     assert caplog.text.count("cannot be followed") == 1
 
 
+def test_a_follower_that_complains_without_end_is_replaced(tmp_path, monkeypatch, stop, caplog):
+    program = tmp_path / "journalctl"
+    program.write_text("#!/bin/sh\nexec yes 'Bad message' >&2\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(module, "PROGRAM", str(program))
+    monkeypatch.setattr(module, "_COMPLAINT_BYTES", 1_000_000)
+    bell = Doorbell((), stop)
+    assert not bell.wait(30)
+    assert bell._child is None
+    assert not bell.wait(0.05)
+    assert caplog.text.count("cannot be followed") == 1
+    assert "Bad message" in caplog.text
+
+
 def test_stopping_ends_the_wait(doorbell, journal_directory, stop):
     stop.set()
     with pytest.raises(StoppedError):

@@ -21,7 +21,9 @@ def messages(entries):
 
 
 def all_entries(journal_directory, stop):
-    return list(Journal(stop, journal_directory.source)._entries([], journal_directory.source))
+    return list(
+        Journal(stop, journal_directory.source)._entries.read([], journal_directory.source)
+    )
 
 
 def test_only_what_claims_to_be_sshd_is_read(journal, journal_directory, sshd_fields):
@@ -45,22 +47,22 @@ def test_since_a_time(journal, journal_directory):
 def test_reading_goes_on_right_behind_the_position(journal, journal_directory):
     journal_directory.write("one", "two", "three")
     first, second, _ = journal.since(0)
-    assert messages(journal.after(position_of(first), BOOT)) == ["two", "three"]
-    assert messages(journal.after(position_of(second), BOOT)) == ["three"]
+    assert messages(journal.after(position_of(first))) == ["two", "three"]
+    assert messages(journal.after(position_of(second))) == ["three"]
     journal_directory.write("four")
-    assert messages(journal.after(position_of(second), BOOT)) == ["three", "four"]
+    assert messages(journal.after(position_of(second))) == ["three", "four"]
 
 
 def test_a_position_that_the_filter_hides_loses_nothing(journal, journal_directory, stop):
     journal_directory.write("one", CRON, "two", "three")
     cron = all_entries(journal_directory, stop)[1]
-    assert messages(journal.after(position_of(cron), BOOT)) == ["two", "three"]
+    assert messages(journal.after(position_of(cron))) == ["two", "three"]
 
 
 def test_a_hidden_position_at_the_end_is_not_a_lost_one(journal, journal_directory, stop):
     journal_directory.write("one", CRON)
     cron = all_entries(journal_directory, stop)[1]
-    assert messages(journal.after(position_of(cron), BOOT)) == []
+    assert messages(journal.after(position_of(cron))) == []
 
 
 def test_reading_goes_on_in_rotated_files(journal, journal_directory):
@@ -68,7 +70,7 @@ def test_reading_goes_on_in_rotated_files(journal, journal_directory):
     position = position_of(next(iter(journal.since(0))))
     journal_directory.rotate("system@1.journal")
     journal_directory.write("three")
-    assert messages(journal.after(position, BOOT)) == ["two", "three"]
+    assert messages(journal.after(position)) == ["two", "three"]
 
 
 def test_a_vacuumed_position_is_noticed(journal, journal_directory):
@@ -78,7 +80,7 @@ def test_a_vacuumed_position_is_noticed(journal, journal_directory):
     journal_directory.write("two", "three")
     (journal_directory.path / "system@1.journal").unlink()
     with pytest.raises(CursorLostError):
-        list(journal.after(position, BOOT))
+        list(journal.after(position))
 
 
 @pytest.mark.parametrize("cursor", ["", "garbage", "s=;i=;b=;m=;t=;x="])
@@ -86,7 +88,7 @@ def test_a_corrupt_position_is_noticed(journal, journal_directory, cursor):
     journal_directory.write("one")
     position = position_of(next(iter(journal.since(0))))
     with pytest.raises(CursorLostError):
-        list(journal.after(dataclasses.replace(position, cursor=cursor), BOOT))
+        list(journal.after(dataclasses.replace(position, cursor=cursor)))
 
 
 def test_a_position_of_another_journal_is_noticed(journal, journal_directory, tmp_path, stop):
@@ -96,7 +98,7 @@ def test_a_position_of_another_journal_is_noticed(journal, journal_directory, tm
     journal_directory.clock -= 10**12  # and the clock went back, so that nothing lies behind it
     journal_directory.write("two")
     with pytest.raises(CursorLostError):
-        list(journal.after(position, BOOT))
+        list(journal.after(position))
 
 
 def test_one_boot_only(journal, journal_directory):

@@ -55,6 +55,24 @@ def test_complaints_after_the_last_line_do_not_block_either(program, stop):
     assert lines(stop) == [b"one"]
 
 
+def test_endless_complaints_are_ended(program, stop, monkeypatch):
+    monkeypatch.setattr(module, "_COMPLAINT_BYTES", 1_000_000)
+    program("echo one; exec yes 'Bad message' >&2")
+    with Journalctl([], stop) as journalctl:
+        reader = journalctl.lines()
+        assert next(reader) == b"one"
+        with pytest.raises(JournalError, match=r"without end.*Bad message") as caught:
+            next(reader)
+    assert len(str(caught.value)) < 1000
+    assert journalctl._process.returncode is not None
+
+
+def test_complaints_between_lines_are_no_loop(program, stop, monkeypatch):
+    monkeypatch.setattr(module, "_COMPLAINT_BYTES", 300_000)
+    program("for i in 1 2 3 4; do yes Hm | head -c 200000 >&2; echo $i; done")
+    assert lines(stop) == [b"1", b"2", b"3", b"4"]
+
+
 def test_silence_is_ended(program, stop, monkeypatch):
     monkeypatch.setattr(module, "SILENCE_SECONDS", 0.2)
     program("echo one; exec sleep 1000")
@@ -104,7 +122,8 @@ def test_the_child_does_not_get_the_token(program, stop, monkeypatch):
     program("env")
     names = {line.split(b"=")[0] for line in lines(stop)}
     assert b"PATH" in names
-    assert names <= {b"PATH", b"LC_ALL", b"SYSTEMD_COLORS", b"TZ", b"PWD", b"SHLVL", b"_"}
+    plain = {b"PATH", b"LC_ALL", b"SYSTEMD_COLORS", b"TZ", b"PWD", b"SHLVL", b"_"}
+    assert names <= plain | {b"SYSTEMD_LOG_" + name for name in (b"LEVEL", b"TARGET", b"COLOR")}
 
 
 def test_no_descriptor_is_left_behind(program, stop):

@@ -1,7 +1,10 @@
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -111,4 +114,28 @@ def test_a_spool_that_cannot_be_opened_is_named(settings, tmp_path):
     done = agent(**settings)
     assert done.returncode == 73
     assert str(tmp_path / "spool.db") in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_spool_of_a_later_version_is_named_and_left_alone(settings, tmp_path):
+    with closing(sqlite3.connect(tmp_path / "spool.db")) as spool:
+        spool.execute("PRAGMA user_version = 9")
+    before = (tmp_path / "spool.db").read_bytes()
+    done = agent(**settings)
+    assert done.returncode == 70
+    assert "install the later agent again" in done.stderr
+    assert (tmp_path / "spool.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("missing", ["VERSION", "watchtower_agent/reader.py"])
+def test_an_incomplete_installation_is_named(settings, tmp_path, missing):
+    package = Path(watchtower_agent.__file__).parent
+    copy = tmp_path / "release"
+    without = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(package, copy / "watchtower_agent", ignore=without)
+    (copy / "VERSION").write_text("1.2.3\n")
+    (copy / missing).unlink()
+    done = agent(**settings, PYTHONPATH=str(copy))
+    assert done.returncode == 72
+    assert "incomplete" in done.stderr
     assert "Traceback" not in done.stderr

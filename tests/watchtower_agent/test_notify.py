@@ -20,14 +20,21 @@ def manager(request, tmp_path, monkeypatch):
 
 def test_each_message(manager):
     notifier = ServiceNotifier.from_environment()
-    notifier.ready("Working")
+    notifier.status("Working")
+    notifier.ready()
     notifier.watchdog()
     notifier.stopping()
-    assert [manager.recv(100) for _ in range(3)] == [
-        b"READY=1\nSTATUS=Working",
+    assert [manager.recv(100) for _ in range(4)] == [
+        b"STATUS=Working",
+        b"READY=1",
         b"WATCHDOG=1",
         b"STOPPING=1",
     ]
+
+
+def test_a_status_cannot_speak_for_the_service(manager):
+    ServiceNotifier.from_environment().status("It answered\nMAINPID=1\rSTOPPING=1")
+    assert manager.recv(100) == b"STATUS=It answered MAINPID=1 STOPPING=1"
 
 
 def test_children_do_not_inherit_the_socket(manager):
@@ -37,7 +44,7 @@ def test_children_do_not_inherit_the_socket(manager):
 
 def test_without_systemd_nothing_happens(monkeypatch):
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    ServiceNotifier.from_environment().ready("Working")
+    ServiceNotifier.from_environment().ready()
 
 
 def test_a_vanished_manager_is_no_error(tmp_path):

@@ -26,6 +26,13 @@ sys.exit(run(read_settings(os.environ), sys.argv[1:]))
 """
 
 
+# What is tried again, is tried again at once.
+IMPATIENT = """
+import watchtower_agent.backoff as backoff, watchtower_agent.reader as reader
+backoff.CAP_SECONDS = reader._RETRY_SECONDS = 0.5
+"""
+
+
 def login(number):
     return f"Accepted password for user{number} from 192.0.2.1 port {number} ssh2"
 
@@ -69,6 +76,17 @@ def write(journal_directory):
     return lambda *entries: journal_directory.write(*entries, boot=current_boot_id())
 
 
+def beats(stand_in):
+    return [event for event in stand_in.stored.values() if event["type"] == "heartbeat"]
+
+
+def wait_for_line(log, words, seconds=30):
+    deadline = time.monotonic() + seconds
+    while words not in log.read_text():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+
+
 def ports(stand_in):
     events = stand_in.stored.values()
     return [event["source_port"] for event in events if event["type"] == "login"]
@@ -95,8 +113,11 @@ def test_systemd_is_told(agent, write, tmp_path, stand_in):
         process = agent(
             NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="200000", JOURNAL_STREAM="8:1"
         )
-        assert manager.recv(1000).startswith(b"READY=1\nSTATUS=")
-        assert manager.recv(1000) == b"WATCHDOG=1"
+        said = []
+        while b"WATCHDOG=1" not in said:
+            said.append(manager.recv(1000))
+        assert b"STATUS=Reporting to " in said[0]
+        assert said[1] == b"READY=1"
         process.terminate()
         while manager.recv(1000) != b"STOPPING=1":
             pass
@@ -150,6 +171,42 @@ def test_a_spool_damaged_in_a_crash_is_replaced(agent, write, stand_in, tmp_path
     stand_in.wait_until(lambda s: len(ports(s)) == 199)
     assert "damaged" in agent.log.read_text()
     assert any(event["type"] == "journal_gap" for event in stand_in.stored.values())
+
+
+def test_a_clock_in_1970_keeps_what_happens_until_it_is_right(agent, write, stand_in, tls):
+    """To a host whose clock is far behind, each certificate is of the future."""
+    stand_in.present(tls / "future.pem")
+    write(login(1))
+    agent(program=IMPATIENT + PROGRAM)
+    wait_for_line(agent.log, "is not yet valid, and this host's clock says")
+    write(login(2))
+    assert not stand_in.requests
+    stand_in.present(tls / "server.pem")
+    stand_in.wait_until(lambda s: ports(s) == [1, 2])
+    wait_for_line(agent.log, "takes events again")
+    assert agent.log.read_text().count("is not yet valid") == 1
+
+
+def test_a_journal_that_cannot_be_read_is_told_and_waited_for(
+    agent, write, stand_in, journal_directory
+):
+    journal_directory.path.rmdir()
+    agent(program=IMPATIENT + PROGRAM, WATCHTOWER_HEARTBEAT_SECONDS="5")
+    stand_in.wait_until(lambda s: any("trouble" in beat for beat in beats(s)))
+    assert "The journal cannot be read on: " in beats(stand_in)[-1]["trouble"]
+    journal_directory.path.mkdir()
+    write(login(1))
+    stand_in.wait_until(lambda s: ports(s) == [1])
+    stand_in.wait_until(lambda s: "trouble" not in beats(s)[-1])
+    said = agent.log.read_text()
+    assert said.count("The journal cannot be read on") == 1
+    assert "The journal is read again." in said
+
+
+def test_a_setting_that_does_not_exist_is_named_and_stops_nothing(agent, stand_in):
+    agent(WATCHTOWER_HOSTGROUP="web")
+    stand_in.wait_until(beats)
+    assert "WATCHTOWER_HOST_GROUP is probably meant" in agent.log.read_text()
 
 
 def test_a_part_that_fails_ends_the_process_with_an_error(agent, write, stand_in):

@@ -6,9 +6,12 @@ import pytest
 
 from watchtower_agent.collector import Collector
 from watchtower_agent.event import Event
-from watchtower_agent.host import Host, Labels
-from watchtower_agent.send import BATCH_EVENTS, Heartbeat, Sender
+from watchtower_agent.heartbeat import Heartbeat
+from watchtower_agent.host import Host
+from watchtower_agent.send import BATCH_EVENTS, Sender
 from watchtower_agent.spool import Spool
+from watchtower_agent.trouble import Trouble
+from watchtower_agent.vitals import Vitals
 from watchtower_collector.errors import error_response
 
 TOKEN = "s3cret-token-" + "x" * 32
@@ -18,6 +21,13 @@ def login(text="x"):
     return Event(
         "login", "2025-11-23T12:00:00.000000Z", "h", uuid.uuid4().hex, {"raw_message": text}
     )
+
+
+def heartbeat_of(spool):
+    """Return a heartbeat that is not due before a minute has passed."""
+    heartbeat = Heartbeat(Host("web-1"), Vitals("1.2.3", spool.counters, Trouble()), 60)
+    heartbeat.delivered()
+    return heartbeat
 
 
 @pytest.fixture
@@ -30,8 +40,7 @@ def spool(tmp_path):
 @pytest.fixture
 def sender(spool, stand_in, tls, stop):
     collector = Collector(stand_in.url, TOKEN, tls / "ca.pem", "1.2.3")
-    heartbeat = Heartbeat(Host("web-1", Labels(region="eu")), "1.2.3", 60)
-    yield Sender(spool, collector, heartbeat, stop)
+    yield Sender(spool, collector, heartbeat_of(spool), stop)
     collector.close()
 
 
@@ -185,36 +194,10 @@ def test_an_event_rejected_alone_becomes_a_dead_letter(spool, sender, stand_in, 
     assert "dead letter" in caplog.text
 
 
-def test_a_heartbeat_when_idle(spool, sender, stand_in):
-    assert sender.step() == 0
-    ((_, _, (beat,)),) = stand_in.requests
-    assert len(beat.pop("event_id")) == 32
-    assert beat.pop("timestamp").endswith("Z")
-    assert beat == {
-        "type": "heartbeat",
-        "hostname": "web-1",
-        "region": "eu",
-        "agent_version": "1.2.3",
-        "spool_depth": 0,
-    }
-
-
-def test_no_heartbeat_right_after_a_delivery(spool, sender, stand_in):
-    spool.add([login()], None)
-    sender.step()
-    assert sender._heartbeat.due_in() > 50
-
-
-def test_a_heartbeat_that_fails_is_not_kept(spool, sender, stand_in):
-    stand_in.script.append((503, {}, b""))
-    sender.step()
-    assert spool.depth() == 0
-
-
 def test_dropped_events_are_reported(tmp_path, stand_in, tls, stop):
     spool = Spool(tmp_path, 50_000)
     collector = Collector(stand_in.url, TOKEN, tls / "ca.pem", "1")
-    sender = Sender(spool, collector, Heartbeat(Host("web-1"), "1", 60), stop)
+    sender = Sender(spool, collector, heartbeat_of(spool), stop)
     spool.add([login("y" * 500) for _ in range(200)], None)
     while spool.depth():
         sender.step()

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from watchtower_agent.host import Labels
@@ -33,6 +35,8 @@ def test_three_settings_are_enough(environment, tmp_path):
     assert settings.backfill_hours == 24
     assert settings.spool_max_bytes == 256 * 1024**2
     assert settings.heartbeat_seconds == 60
+    assert settings.runtime_directory is None
+    assert settings.remarks == ()
 
 
 def test_all_the_others(environment):
@@ -48,6 +52,7 @@ def test_all_the_others(environment):
             "WATCHTOWER_BACKFILL_HOURS": "0",
             "WATCHTOWER_SPOOL_MAX_MB": "1",
             "WATCHTOWER_HEARTBEAT_SECONDS": "5",
+            "RUNTIME_DIRECTORY": "/run/watchtower-agent:/run/other",
         }
     )
     assert settings.collector_url == "https://[2001:db8::1]:8443/watch"
@@ -56,6 +61,7 @@ def test_all_the_others(environment):
     assert settings.backfill_hours == 0
     assert settings.spool_max_bytes == 1024**2
     assert settings.heartbeat_seconds == 5
+    assert settings.runtime_directory == Path("/run/watchtower-agent")
 
 
 def test_every_mistake_is_named_at_once():
@@ -101,6 +107,16 @@ def test_a_mistake_names_the_setting_and_the_fix(environment, name, value, words
     (mistake,) = mistakes(environment | {name: value})
     assert mistake.startswith(f"{name}: ")
     assert words in mistake
+
+
+def test_a_name_that_is_no_setting_is_remarked_on(environment):
+    """It is no mistake: who goes back to this version has a later one's settings still."""
+    settings = read_settings(environment | {"WATCHTOWER_REGOIN": "eu", "WATCHTOWER_7": "x"})
+    first, second = settings.remarks
+    assert first.startswith("WATCHTOWER_7: ")
+    assert "meant" not in first
+    assert second.startswith("WATCHTOWER_REGOIN: ")
+    assert "WATCHTOWER_REGION is probably meant" in second
 
 
 def test_a_password_in_the_address_is_refused_and_not_shown(environment):

@@ -1,4 +1,5 @@
-"""Every way in which an ordinary user can put "Accepted …" into the journal. Runs on the host.
+"""Every way we know in which an ordinary user can put lines of sshd's, sudo's or su's into the
+journal, but for those that docs/architecture/security.md admits. Runs on the host.
 
 Prints one line for each way that worked: its name and the address that its forged line names.
 """
@@ -12,9 +13,10 @@ import sys
 import tempfile
 import time
 
-LINE = "Accepted password for root from {} port 22 ssh2"
+SSHD = "Accepted password for root from {} port 22 ssh2"
+SUDO = "mallory : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/echo {}"
+SU = "(to root) {} on pts/0"
 HOME = pathlib.Path.home()
-PROGRAMS = ("sshd", "sshd-session", "sshd-auth")
 
 
 def run(*argv, stdin=None, **environment):
@@ -173,37 +175,83 @@ def real_sshd_of_an_ordinary_user(text):
         server.wait()
 
 
+def logger_as_sudo(text):
+    run("logger", "-t", "sudo", "-p", "authpriv.notice", text)
+
+
+def standard_output_as_sudo(text):
+    run("systemd-cat", "-t", "sudo", "echo", text)
+
+
+def program_called_sudo(text):
+    run(renamed("logger", "sudo"), "-t", "sudo", text)
+
+
+def user_namespace_and_program_called_sudo(text):
+    run("unshare", "--user", "--map-root-user", renamed("logger", "sudo"), "-t", "sudo", text)
+
+
+def chosen_fields_of_sudo(text):
+    fields = ("SYSLOG_IDENTIFIER=sudo", f"MESSAGE={text}", "_EXE=/usr/bin/sudo", "PRIORITY=5")
+    run("logger", "--journald", stdin="\n".join(fields).encode())
+
+
+def logger_as_su(text):
+    run("logger", "-t", "su", "-p", "auth.notice", text)
+
+
+def program_called_su(text):
+    run(renamed("logger", "su"), "-t", "su", text)
+
+
 WAYS = [
-    logger,
-    logger_as_session,
-    logger_as_auth,
-    logger_with_the_pid_of_sshd,
-    raw_datagram,
-    datagram_of_two_lines,
-    standard_output,
-    standard_output_of_a_program_called_sshd,
-    program_called_sshd,
-    process_called_sshd,
-    process_that_is_gone,
-    chosen_fields,
-    chosen_fields_twice,
-    user_namespace,
-    user_namespace_and_program_called_sshd,
-    user_unit_called_ssh,
-    real_sshd_of_an_ordinary_user,
+    *(
+        (way, SSHD)
+        for way in (
+            logger,
+            logger_as_session,
+            logger_as_auth,
+            logger_with_the_pid_of_sshd,
+            raw_datagram,
+            datagram_of_two_lines,
+            standard_output,
+            standard_output_of_a_program_called_sshd,
+            program_called_sshd,
+            process_called_sshd,
+            process_that_is_gone,
+            chosen_fields,
+            chosen_fields_twice,
+            user_namespace,
+            user_namespace_and_program_called_sshd,
+            user_unit_called_ssh,
+            real_sshd_of_an_ordinary_user,
+        )
+    ),
+    *(
+        (way, SUDO)
+        for way in (
+            logger_as_sudo,
+            standard_output_as_sudo,
+            program_called_sudo,
+            user_namespace_and_program_called_sudo,
+            chosen_fields_of_sudo,
+        )
+    ),
+    (logger_as_su, SU),
+    (program_called_su, SU),
 ]
 
 
 def main():
     """Try each way; a way that this host does not have is named with the reason."""
-    for number, way in enumerate(WAYS, start=1):
+    for number, (way, line) in enumerate(WAYS, start=1):
         address = f"6.6.6.{number}"
         try:
-            way(LINE.format(address))
+            way(line.format(address))
         except (OSError, subprocess.SubprocessError) as error:
             print("impossible", way.__name__, address, error)
             continue
-        print("done", way.__name__, address, flush=True)
+        print("done", way.__name__, address, line.format(address), flush=True)
     return 0
 
 

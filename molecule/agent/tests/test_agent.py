@@ -41,6 +41,7 @@ def test_account_may_read_the_journal_and_nothing_else(host):
         ("/opt/watchtower/agent/ca.crt", "root", 0o644),
         ("/opt/watchtower/agent/releases", "root", 0o755),
         ("/etc/systemd/system/watchtower-agent.service", "root", 0o644),
+        ("/run/watchtower-agent", "watchtower-agent", 0o700),
         ("/var/lib/watchtower-agent", "watchtower-agent", 0o700),
         ("/var/lib/watchtower-agent/spool.db", "watchtower-agent", 0o600),
     ],

@@ -16,7 +16,7 @@ FORGE = Path(__file__).with_name("forge.py")
 
 @pytest.fixture(scope="module")
 def forged(host):
-    """Let mallory try; return the ways that put something into the journal, with its address."""
+    """Let mallory try; return the ways that were possible, each with the line that it forged."""
     name = name_of(host)
     on(
         name,
@@ -30,26 +30,28 @@ def forged(host):
         lambda: host.run("test -S /run/user/$(id -u mallory)/systemd/private").rc == 0,
     )
     tried = on(name, "runuser -l mallory -c 'python3 forge.py'").splitlines()
-    ways = dict(line.split()[1:3] for line in tried if line.startswith("done "))
+    done = [line.split(maxsplit=3) for line in tried if line.startswith("done ")]
+    ways = {way: line for _, way, _, line in done}
     # What is logged after the forgeries is in the spool, so they have been read by then.
     port = int(ssh(name, 'echo "$SSH_CONNECTION"').stdout.split()[1])
     wait_for("the login after them", lambda: spooled(host, type="login", source_port=port))
     return ways
 
 
+def forged_lines(ways):
+    """Return the lines; a real sshd says what its client does, and not a line of ours."""
+    return {way: line for way, line in ways.items() if way != "real_sshd_of_an_ordinary_user"}
+
+
 def test_most_ways_are_there_on_every_host(forged):
-    assert len(forged) >= 15, forged
+    assert len(forged) >= 22, forged
 
 
 def test_every_way_put_its_line_into_the_journal(host, forged):
     """Or the next test would prove nothing."""
-    journal = host.check_output("journalctl --output=cat --no-pager | grep -F 6.6.6. | sort -u")
-    lines = [
-        line for line in journal.splitlines() if line.startswith("Accepted password for root")
-    ]
-    for way, address in forged.items():
-        if way != "real_sshd_of_an_ordinary_user":
-            assert any(f"from {address} port" in line for line in lines), way
+    journal = host.check_output("journalctl --output=cat --no-pager").splitlines()
+    for way, line in forged_lines(forged).items():
+        assert line in journal, way
 
 
 def test_nothing_of_it_is_believed(host, forged):
@@ -60,11 +62,10 @@ def test_nothing_of_it_is_believed(host, forged):
     assert not any("user" in event or "source_ip" in event for event in events)
 
 
-def test_all_that_claim_to_be_sshd_are_kept_and_labelled(host, forged):
+def test_all_that_they_claim_is_kept_and_labelled(host, forged):
     kept = {event["raw_message"] for event in spooled(host, type="untrusted")}
-    for way, address in forged.items():
-        if way != "real_sshd_of_an_ordinary_user":
-            assert f"Accepted password for root from {address} port 22 ssh2" in kept, way
+    for way, line in forged_lines(forged).items():
+        assert line in kept, way
 
 
 def test_the_words_of_a_users_own_sshd_are_not_believed(host, forged):

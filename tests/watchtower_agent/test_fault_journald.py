@@ -1,0 +1,254 @@
+"""A journald that runs, rotates, vacuums and dies, and the agent that reads what it writes.
+
+It is the machine's own systemd-journald, as an instance of its own (systemd-journald.service(8),
+"Journal Namespaces") in a user and a mount namespace of its own: it can reach neither the
+machine's journal nor its kernel's audit.
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import watchtower_agent
+from watchtower_agent.journal import Journal
+from watchtower_agent.parse import Parser
+from watchtower_agent.reader import JournalReader
+from watchtower_agent.spool import Spool
+
+JOURNALD = Path("/lib/systemd/systemd-journald")
+SOURCE = str(Path(watchtower_agent.__file__).parents[1])
+CONFIGURATION = """
+[Journal]
+Storage=persistent
+RateLimitIntervalSec=0
+Audit=
+"""
+# As __main__ does, but on a journal of our own.
+PROGRAM = """
+import os, sys
+from watchtower_agent.log import set_up_logging
+from watchtower_agent.run import run
+from watchtower_agent.settings import read_settings
+set_up_logging()
+sys.exit(run(read_settings(os.environ), sys.argv[1:]))
+"""
+
+
+def login(number):
+    return f"Accepted password for user{number} from 192.0.2.1 port {number} ssh2"
+
+
+def numbers(texts):
+    return [
+        int(match[1]) for text in texts for match in [re.search(r" port (\d+) ", text)] if match
+    ]
+
+
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+class Journald:
+    """systemd-journald on folders of ours."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        for name in ("run/systemd/journal.test", "run/log", "log/journal", "etc"):
+            (folder / name).mkdir(parents=True)
+        (folder / "etc/journald@test.conf").write_text(CONFIGURATION)
+        self.script = (
+            f"mount --bind {folder}/run /run; mount --bind {folder}/log /var/log;"
+            f" mount --bind {folder}/etc /etc/systemd; exec {JOURNALD} test"
+        )
+        self.said = folder / "said"
+        self.start()
+
+    def start(self):
+        with self.said.open("ab") as said:
+            self.process = subprocess.Popen(
+                ["unshare", "--map-root-user", "--mount", "sh", "-ec", self.script], stderr=said
+            )
+        wait_until(self.answers)
+
+    def answers(self):
+        if self.process.poll() is not None:
+            pytest.fail(f"systemd-journald does not run: {self.said.read_text()}")
+        try:
+            self.send("cron: hello")
+        except OSError:
+            return False
+        return True
+
+    def send(self, line):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(30)
+            sender.connect(str(self.folder / "run/systemd/journal.test/dev-log"))
+            sender.send(f"<38>{line}".encode())
+
+    def log(self, *logged):
+        for number in logged:
+            self.send(f"sshd[7]: {login(number)}")
+
+    def control(self, *arguments):
+        """Run a journalctl that speaks to this journald, such as --rotate."""
+        enter = [
+            "nsenter",
+            f"--target={self.process.pid}",
+            "--user",
+            "--mount",
+            "--preserve-credentials",
+        ]
+        subprocess.run(
+            [*enter, "journalctl", "--namespace=test", "--quiet", *arguments],
+            check=True,
+            capture_output=True,
+        )
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        self.process.wait()
+
+    @property
+    def files(self):
+        (place,) = (self.folder / "log/journal").iterdir()
+        return place
+
+    @property
+    def source(self):
+        return (f"--directory={self.files}",)
+
+    def numbers(self):
+        """Return the logins that are in the journal at last."""
+        printed = subprocess.run(
+            ["journalctl", "--quiet", "--output=cat", *self.source],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return numbers(printed.stdout.splitlines())
+
+
+@pytest.fixture
+def journald():
+    # Not in tmp_path: a socket's path has 107 characters at most, unix(7).
+    with tempfile.TemporaryDirectory(prefix="wt") as folder:
+        journald = Journald(Path(folder))
+        yield journald
+        journald.end()
+
+
+@pytest.fixture
+def agent(tmp_path, stand_in, tls):
+    """Start the agent as a process, on a journald's journal."""
+    processes = []
+    state = tmp_path / "state"
+    state.mkdir()
+
+    def start(journald):
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": SOURCE,
+            "STATE_DIRECTORY": str(state),
+            "WATCHTOWER_COLLECTOR_URL": stand_in.url,
+            "WATCHTOWER_AGENT_TOKEN": "s3cret-token-" + "x" * 32,
+            "WATCHTOWER_CA_FILE": str(tls / "ca.pem"),
+        }
+        command = [sys.executable, "-c", PROGRAM, *journald.source]
+        processes.append(subprocess.Popen(command, env=environment))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def stored(stand_in):
+    return numbers(event.get("raw_message", "") for event in stand_in.stored.values())
+
+
+def test_rotating_and_vacuuming_under_the_agent_loses_and_doubles_nothing(
+    journald, agent, stand_in
+):
+    journald.log(0)
+    process = agent(journald)
+    stand_in.wait_until(lambda s: stored(s) == [0])
+    for first in range(1, 201, 20):
+        journald.log(*range(first, first + 10))
+        journald.control("--rotate")
+        journald.log(*range(first + 10, first + 20))
+        stand_in.wait_until(lambda s, first=first: len(stored(s)) == first + 20, seconds=60)
+        journald.control("--rotate")
+        journald.control("--vacuum-files=3")
+    assert len(list(journald.files.iterdir())) <= 5
+    assert sorted(stored(stand_in)) == list(range(201))
+    assert process.poll() is None
+    assert not any(event["type"] == "journal_gap" for event in stand_in.stored.values())
+
+
+def test_a_journald_that_is_killed_and_started_again_costs_the_agent_nothing(
+    journald, agent, stand_in
+):
+    process = agent(journald)
+    for first in range(0, 50, 10):
+        journald.log(*range(first, first + 10))
+        journald.control("--sync")
+        journald.end(signal.SIGKILL)
+        journald.start()
+    journald.log(50)
+    stand_in.wait_until(lambda s: 50 in stored(s), seconds=100)
+    assert sorted(stored(stand_in)) == sorted(journald.numbers())
+    assert process.poll() is None
+    assert not any(event["type"] == "journal_gap" for event in stand_in.stored.values())
+
+
+def test_whatever_journald_does_while_it_is_read_each_entry_is_read_once(journald, stop, tmp_path):
+    """It writes, rotates, is killed and starts again, all while journalctl looks."""
+    count = 1500
+    spool = Spool(tmp_path, 100_000_000)
+    reader = JournalReader(Journal(stop, journald.source), spool, Parser(), 24, stop)
+
+    def write():
+        for number in range(count):
+            wait_until(lambda number=number: logged(number))
+        journald.control("--sync")
+
+    def logged(number):
+        try:
+            journald.log(number)
+        except OSError:
+            return False
+        return True
+
+    def disturb():
+        for _ in range(6):
+            time.sleep(0.2)
+            journald.control("--rotate")
+            journald.end(signal.SIGKILL)
+            journald.start()
+
+    threads = [threading.Thread(target=write), threading.Thread(target=disturb)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        reader.drain()
+    reader.drain()
+    reader.drain()
+    events = [json.loads(event.body) for event in spool.batch(10_000, 100_000_000)]
+    spool.close()
+    assert len(events) == len({event["event_id"] for event in events})
+    assert sorted(numbers(event["raw_message"] for event in events)) == sorted(journald.numbers())
+    assert len(events) > count / 2
