@@ -187,10 +187,6 @@ def program_called_sudo(text):
     run(renamed("logger", "sudo"), "-t", "sudo", text)
 
 
-def user_namespace_and_program_called_sudo(text):
-    run("unshare", "--user", "--map-root-user", renamed("logger", "sudo"), "-t", "sudo", text)
-
-
 def chosen_fields_of_sudo(text):
     fields = ("SYSLOG_IDENTIFIER=sudo", f"MESSAGE={text}", "_EXE=/usr/bin/sudo", "PRIORITY=5")
     run("logger", "--journald", stdin="\n".join(fields).encode())
@@ -233,7 +229,6 @@ WAYS = [
             logger_as_sudo,
             standard_output_as_sudo,
             program_called_sudo,
-            user_namespace_and_program_called_sudo,
             chosen_fields_of_sudo,
         )
     ),
