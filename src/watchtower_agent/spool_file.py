@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from watchtower_agent.log import complain
@@ -105,7 +105,8 @@ def _is_damage(error: Exception) -> bool:
 
 
 def _open(path: Path, check: Callable[[sqlite3.Connection], None]) -> sqlite3.Connection:
-    if path.exists() and not path.stat().st_size:
+    is_new = not path.exists()
+    if not is_new and not path.stat().st_size:
         # SQLite would begin a new one in its place, and nobody would know of the old one.
         raise sqlite3.DatabaseError("it is empty")
     connection = sqlite3.connect(
@@ -117,11 +118,13 @@ def _open(path: Path, check: Callable[[sqlite3.Connection], None]) -> sqlite3.Co
         path.chmod(0o600)
         _prepare(connection, path)
         check(connection)
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+    except BaseException as error:
         connection.close()
-        raise sqlite3.DatabaseError(f"it holds nonsense: {error}") from error
-    except BaseException:
-        connection.close()
+        if is_new:
+            # What a full disk leaves of it must not look like one that has lost its content.
+            path.unlink()
+        if isinstance(error, (ValueError, TypeError, AttributeError, OverflowError)):
+            raise sqlite3.DatabaseError(f"it holds nonsense: {error}") from error
         raise
     return connection
 
@@ -142,6 +145,19 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if verdict != "ok":
         raise sqlite3.DatabaseError(verdict)
+    # Nor does that look whether columns are called as they were.
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        fresh.executescript(_SCHEMA)
+        if _columns(connection) != _columns(fresh):
+            raise sqlite3.DatabaseError("its tables are not a spool's")
+
+
+def _columns(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
+    return connection.execute(
+        "SELECT tables.name, columns.* "
+        "FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns "
+        "WHERE tables.type = 'table' ORDER BY tables.name, columns.cid"
+    ).fetchall()
 
 
 def _move_aside(path: Path) -> Path:
