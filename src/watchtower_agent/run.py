@@ -68,8 +68,7 @@ def run(settings: Settings, journal_source: Sequence[str] = ()) -> int:
         FileNotFoundError: the installation has no VERSION file.
     """
     stop = Wakeup()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop.set_on_signals(signal.SIGTERM, signal.SIGINT)
     notifier = ServiceNotifier.from_environment()
     version = read_version()
     host = Host(os.uname().nodename, settings.labels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 
 
 class Wakeup:
@@ -23,6 +24,17 @@ class Wakeup:
         self._is_set = True
         with contextlib.suppress(BlockingIOError):  # a full pipe is as readable as can be
             os.write(self._write_end, b"!")
+
+    def set_on_signals(self, *numbers: int) -> None:
+        """Raise the flag when one of these signals comes. To be called in the main thread.
+
+        Python runs handlers between two steps of the main thread. A signal that comes just before
+        that thread falls into a wait, or that the kernel gives to another thread, would not end
+        the wait; the wakeup descriptor is written to at once.
+        """
+        signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
+        for number in numbers:
+            signal.signal(number, lambda *_: self.set())
 
     def is_set(self) -> bool:
         """Return whether the flag is up."""

@@ -144,7 +144,7 @@ def test_sigterm_does_not_wait_for_a_black_hole(agent, write, stand_in):
     process = agent()
     stand_in.wait_until(lambda s: s.requests)
     process.terminate()
-    assert process.wait(25) == 0
+    assert process.wait(15) == 0
     agent()
     stand_in.wait_until(lambda s: ports(s) == [1])
 
