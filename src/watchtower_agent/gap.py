@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from watchtower_agent.spool import Position
 
 
-def vanished(host: Host, position: Position, head: JournalEntry) -> Event:
-    """Return the gap from a position that is gone to the oldest entry left."""
-    last, oldest = format_timestamp(position.realtime), format_timestamp(head.realtime)
+def vanished(host: Host, position: Position, left: JournalEntry) -> Event:
+    """Return the gap from a position to the oldest entry left of what followed it."""
+    last, oldest = format_timestamp(position.realtime), format_timestamp(left.realtime)
     text = (
-        f"The journal was read up to {last}. That entry is gone; the oldest left is from "
+        f"The journal was read up to {last}. What followed is gone; the oldest left is from "
         f"{oldest}. Logins in between may be missing."
     )
-    parts = (position.cursor.encode(), head.cursor.encode())
-    ends = (position.realtime, head.realtime)
+    parts = (position.cursor.encode(), left.cursor.encode())
+    ends = (position.realtime, left.realtime)
     return _gap(host, "entries_vanished", ends, parts, text)
 
 

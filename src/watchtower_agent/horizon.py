@@ -1,4 +1,4 @@
-"""Up to when a reading of the journal has seen everything."""
+"""Up to where a reading of the journal has seen everything."""
 
 from __future__ import annotations
 
@@ -6,50 +6,72 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from watchtower_agent.cursor import Cursor
 
-# With a journal whose clock is not this host's, nothing would ever lie before the horizon.
+# Bounds memory. With a journal whose clock is not this host's, none would ever be complete.
 _BEYOND_ENTRIES = 10_000
 
 
 class Horizon:
-    """The moment at which a reading began.
+    """What of a reading is complete, so that the position may move behind it.
 
-    journald writes one entry after the other and stamps each when the one before it is written,
-    but it writes into several files (one for the system, one for each user), at which journalctl
-    looks one after the other, and rotates them. So of what was written while journalctl looked, it
-    can print an entry and miss an older one. What is stamped before that is complete, and only so
-    far may the position move; what lies beyond is read again the next time.
+    journald writes one entry after the other and stamps each when the one before it is written.
+    But it writes into several files, one for the system and one for each user; it renames them
+    when it rotates; and journalctl looks at them one after the other. So
+
+    - of what was written while journalctl looked, it can print an entry and miss an older one in
+      another file. What was stamped before that is complete.
+    - of files that were renamed while journalctl looked for files, it can miss one as a whole.
+      Then nothing is complete, and the reading is repeated.
+
+    What was stored from beyond the horizon is read again the next time, and known by then.
+
+    Attributes:
+        disturbed: whether files were renamed since the reading began.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, files: Callable[[], object]) -> None:
+        """Take a function whose result changes when files come, go or are renamed."""
+        self._files = files
+        self._files_before: object = None
         self._boot_id = ""
         self._began = 0
         self._stored: dict[tuple[str, ...], int] = {}
+        self.disturbed = False
 
-    def begin(self, boot_id: str) -> None:
-        """Begin a reading in the running boot."""
-        before = self._began
-        # By CLOCK_MONOTONIC, as journald stamps. What lay before the last horizon has been passed.
+    def begin(self, boot_id: str, position: Cursor | None) -> None:
+        """Begin a reading in the running boot, behind a position."""
+        self._files_before = self._files()
+        self.disturbed = False
+        # By CLOCK_MONOTONIC, as journald stamps.
         self._boot_id, self._began = boot_id, time.monotonic_ns() // 1000
-        self._stored = {entry: at for entry, at in self._stored.items() if at >= before}
+        if position is not None and position.boot_id == boot_id:
+            passed = position.monotonic or 0
+            self._stored = {entry: at for entry, at in self._stored.items() if at >= passed}
+
+    def look(self) -> bool:
+        """Return whether the files are still those that the reading began with."""
+        self.disturbed = self.disturbed or self._files() != self._files_before
+        return not self.disturbed
 
     def is_before(self, cursor: Cursor) -> bool:
-        """Return whether nothing older than this entry can have been missed."""
+        """Return whether nothing older than this entry can have been missed in another file."""
         if cursor.boot_id != self._boot_id or cursor.monotonic is None:
             return True
         return cursor.monotonic < self._began or len(self._stored) >= _BEYOND_ENTRIES
 
     def has_stored(self, cursor: Cursor) -> bool:
-        """Return whether an earlier reading has stored this entry, from beyond its horizon."""
+        """Return whether this entry is stored, though the position did not move behind it."""
         return cursor.identity in self._stored
 
     def store(self, cursors: Iterable[Cursor]) -> None:
-        """Note which entries from beyond the horizon are stored."""
-        self._stored.update((cursor.identity, cursor.monotonic or 0) for cursor in cursors)
+        """Note which entries are stored without the position having moved behind them."""
+        for cursor in cursors:
+            if len(self._stored) < _BEYOND_ENTRIES:
+                self._stored[cursor.identity] = cursor.monotonic or 0
 
     def was_crossed(self) -> bool:
         """Return whether there was anything beyond, so that it is worth looking again soon."""
-        return any(at >= self._began for at in self._stored.values())
+        return self.disturbed or any(at >= self._began for at in self._stored.values())

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from watchtower_agent.entry import JournalEntry
     from watchtower_agent.wakeup import Wakeup
 
+# systemd-journald.service(8), "Files".
+_PLACES = (Path("/run/log/journal"), Path("/var/log/journal"))
 _BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 # What an entry claims to be, whether it may be believed or not: parse tells the two apart.
 _CLAIMS = tuple(
@@ -117,18 +119,20 @@ class Journal:
             for entry in chain([] if first is None else [first], entries):
                 there = Cursor.read(entry.cursor)
                 if there.identity == here.identity:
+                    # A position in the system's own journal vouches for what lies behind it.
+                    if entry.text("_UID") != "0" and not self._reaches_back_to(here):
+                        raise CursorLostError
                     held = True
                     continue
                 if not held:
                     if _is_before(there, here):
                         continue
                     # It may only be hidden by the filter: a quiet host's position is any entry's.
-                    if not self.holds(position):
-                        raise CursorLostError
+                    self._look_for(position)
                     held = True
                 yield entry
-        if not held and not self.holds(position):
-            raise CursorLostError
+        if not held:
+            self._look_for(position)
 
     def take_damage(self) -> str:
         """Return, once, what journalctl said about a damaged file; empty if nothing.
@@ -159,6 +163,35 @@ class Journal:
                 raise
         return False
 
+    def files(self) -> object:
+        """Return what is another thing once a file has come, gone or been renamed."""
+        folders = [
+            Path(argument.partition("=")[2])
+            for argument in self._source
+            if argument.startswith("--directory=")
+        ] or [folder for place in _PLACES for folder in sorted(place.glob("*"))]
+        return [(folder, _changed_at(folder)) for folder in folders]
+
+    def _look_for(self, position: Position) -> None:
+        """See that a position which the filter hides is there, and what lay behind it.
+
+        Raises:
+            CursorLostError: it is not.
+        """
+        if not self.holds(position) or not self._reaches_back_to(Cursor.read(position.cursor)):
+            raise CursorLostError
+
+    def _reaches_back_to(self, here: Cursor) -> bool:
+        """Return whether the system's own journal still begins before an entry.
+
+        What users' processes write, sudo for one, goes to a file for each user (SplitMode= in
+        journald.conf(5)), which fills slowly. So the entry may outlive what sshd wrote after it.
+        """
+        head = self._first(["--system", f"_BOOT_ID={here.boot_id}"])
+        if head is None:
+            return self._first(["--system"]) is None
+        return not _is_before(here, Cursor.read(head.cursor))
+
     def boots(self) -> list[str]:
         """Return the ids of all boots that the journal holds entries of, in no order."""
         with Journalctl(["--field=_BOOT_ID", *self._source], self._stop) as journalctl:
@@ -168,6 +201,15 @@ class Journal:
         """Return the oldest entry of all, or of one boot, whoever wrote it."""
         return self._first([f"_BOOT_ID={boot_id}"] if boot_id else [])
 
+    def oldest_behind(self, position: Position) -> JournalEntry | None:
+        """Return the oldest entry left of the system's own journal since a position's time.
+
+        Older ones may be left in the files of users, which are vacuumed at another time, or in a
+        folder that the journal is not written to any more.
+        """
+        seconds, rest = divmod(position.realtime, 1_000_000)
+        return self._first(["--system", f"--since=@{seconds}.{rest:06d}"])
+
     def tail(self, boot_id: str) -> JournalEntry | None:
         """Return the newest entry of a boot, whoever wrote it."""
         return self._first(["--lines=1", f"_BOOT_ID={boot_id}"])
@@ -175,6 +217,13 @@ class Journal:
     def _first(self, arguments: Sequence[str]) -> JournalEntry | None:
         with closing(self._entries.read([*arguments, *self._source], ())) as entries:
             return next(entries, None)
+
+
+def _changed_at(folder: Path) -> int | None:
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def _is_before(there: Cursor, here: Cursor) -> bool:

@@ -49,15 +49,18 @@ _LATE_RING_SECONDS = 5.0
 _RETRY_SECONDS = 10.0
 # The position moves on even when no login happens, before its entry is vacuumed.
 _ANCHOR_SECONDS = 1800.0
+# A reading that a rotation has disturbed is repeated; the next one is undisturbed, as a rule.
+_READINGS = 3
 _JOURNAL_FILE = re.compile(r"/\S+\.journal~?")
 
 
 @dataclass
 class _Group:
-    """What is committed at once."""
+    """What is committed at once: events, and the position behind the last complete entry."""
 
     events: list[Event] = field(default_factory=list)
     position: Position | None = None
+    complete: list[Cursor] = field(default_factory=list)
     beyond: list[Cursor] = field(default_factory=list)
 
 
@@ -80,7 +83,7 @@ class JournalReader:
         self.pulse = Pulse()
         self._doorbell = Doorbell(journal.matches(), stop)
         self._anchored_at = 0.0
-        self._horizon = Horizon()
+        self._horizon = Horizon(journal.files)
         self._looked_at: float | None = None
         self._damage_reported: set[tuple[str, str]] = set()
         self.trouble = Trouble()
@@ -122,14 +125,22 @@ class JournalReader:
             SpoolError: the spool cannot be written; what was not committed is read again.
             StoppedError: the agent is to stop.
         """
+        found = 0
+        for _ in range(_READINGS):
+            found += self._read()
+            if not self._horizon.disturbed:
+                break
+        return found
+
+    def _read(self) -> int:
         boot_id = current_boot_id()
-        self._horizon.begin(boot_id)
         position = self._spool.position()
         # Looked up before reading, so that nothing falls between the two.
         tail = self._journal.tail(boot_id) if self._anchor_is_due(position, boot_id) else None
+        self._horizon.begin(boot_id, Cursor.read(position.cursor) if position else None)
         found = self._read_on(position, boot_id) if position else self._read_first(boot_id)
         self._report_damage(position)
-        if not found and tail is not None:
+        if not found and tail is not None and self._horizon.look():
             self._spool.add([], position_of(tail))
             self._anchored_at = time.monotonic()
         return found
@@ -178,15 +189,17 @@ class JournalReader:
             if head is None:
                 # An empty journal: journald has not begun to write. Wait for its first entry.
                 return 0
+            # With the clock set back since, nothing is that late.
+            left = self._journal.oldest_behind(position) or head
             log.warning(
-                "The journal no longer holds the entry up to which it was read (%s); its oldest "
-                "is from %s. What was logged in between may be lost; it was vacuumed, or the "
-                "journal is not kept across reboots (Storage=persistent in journald.conf keeps "
-                "it).",
+                "The journal no longer holds the entry up to which it was read (%s), or not what "
+                "followed it; it goes on at %s. What was logged in between may be lost; it was "
+                "vacuumed, or the journal is not kept across reboots (Storage=persistent in "
+                "journald.conf keeps it).",
                 format_timestamp(position.realtime),
-                format_timestamp(head.realtime),
+                format_timestamp(left.realtime),
             )
-            found = self._begin_anew(gap.vanished(self._parser.host, position, head), head)
+            found = self._begin_anew(gap.vanished(self._parser.host, position, left), head)
             position = position_of(head)
         return found + self._read_other_boots(position, boot_id)
 
@@ -208,10 +221,12 @@ class JournalReader:
             for boot in self._unread(there, position, boot_id):
                 # The position stays in the boot that it is in; that boot's end is known to it.
                 found += self._store(self._journal.boot(boot), moves=False)
+                if not self._horizon.look():
+                    return found
                 self._spool.know_boots([*(self._spool.known_boots() or ()), boot])
             self._spool.know_boots(there)
             self._looked_at = time.monotonic()
-        if position.boot_id != boot_id:
+        if position.boot_id != boot_id and self._horizon.look():
             found += self._store(self._journal.boot(boot_id))
         return found
 
@@ -260,10 +275,10 @@ class JournalReader:
                     found += 1
                     self._spool.counters.entries_read += 1
                     group.events += self._events(entry, before)
-                if not self._horizon.is_before(here):
-                    group.beyond.append(here)
-                elif moves:
-                    group.position = last
+                if moves:
+                    complete = self._horizon.is_before(here)
+                    (group.complete if complete else group.beyond).append(here)
+                    group.position = last if complete else group.position
                 if read % COMMIT_ENTRIES == 0 or time.monotonic() - committed_at > COMMIT_SECONDS:
                     self._commit(group)
                     group, committed_at = _Group(), time.monotonic()
@@ -273,6 +288,9 @@ class JournalReader:
         return found
 
     def _commit(self, group: _Group) -> None:
+        if not self._horizon.look():
+            group.beyond += group.complete
+            group.position = None
         if group.events or group.position is not None:
             self._spool.add(group.events, group.position)
         self._horizon.store(group.beyond)

@@ -7,6 +7,7 @@ machine's journal nor its kernel's audit.
 
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -25,7 +26,7 @@ from watchtower_agent.parse import Parser
 from watchtower_agent.reader import JournalReader
 from watchtower_agent.spool import Spool
 
-JOURNALD = Path("/lib/systemd/systemd-journald")
+JOURNALD = "/lib/systemd/systemd-journald"
 SOURCE = str(Path(watchtower_agent.__file__).parents[1])
 CONFIGURATION = """
 [Journal]
@@ -62,25 +63,38 @@ def wait_until(condition, seconds=60):
 
 
 class Journald:
-    """systemd-journald on folders of ours."""
+    """systemd-journald on folders of ours, in namespaces that a sleeping process holds."""
 
     def __init__(self, folder):
         self.folder = folder
+        self.said = folder / "said"
         for name in ("run/systemd/journal.test", "run/log", "log/journal", "etc"):
             (folder / name).mkdir(parents=True)
         (folder / "etc/journald@test.conf").write_text(CONFIGURATION)
-        self.script = (
-            f"mount --bind {folder}/run /run; mount --bind {folder}/log /var/log;"
-            f" mount --bind {folder}/etc /etc/systemd; exec {JOURNALD} test"
-        )
-        self.said = folder / "said"
+        # Other users write to it, too.
+        folder.chmod(0o755)
+        self.holder = subprocess.Popen(["unshare", "--user", "--mount", "sleep", "infinity"])
+        process = Path(f"/proc/{self.holder.pid}")
+        wait_until(lambda: (process / "comm").read_text() == "sleep\n")
+        if os.geteuid() == 0:
+            ids = "0 0 65536", "0 0 65536"
+        else:
+            (process / "setgroups").write_text("deny")
+            ids = f"0 {os.geteuid()} 1", f"0 {os.getegid()} 1"
+        for name, content in zip(("uid_map", "gid_map"), ids, strict=True):
+            (process / name).write_text(content)
+        for inside, place in (("run", "/run"), ("log", "/var/log"), ("etc", "/etc/systemd")):
+            self.inside("mount", "--bind", str(folder / inside), place).check_returncode()
         self.start()
+
+    def inside(self, *command, run=subprocess.run, **options):
+        target = f"--target={self.holder.pid}"
+        entered = ["nsenter", target, "--user", "--mount", "--preserve-credentials", *command]
+        return run(entered, **options)
 
     def start(self):
         with self.said.open("ab") as said:
-            self.process = subprocess.Popen(
-                ["unshare", "--map-root-user", "--mount", "sh", "-ec", self.script], stderr=said
-            )
+            self.process = self.inside(JOURNALD, "test", run=subprocess.Popen, stderr=said)
         wait_until(self.answers)
 
     def answers(self):
@@ -104,18 +118,8 @@ class Journald:
 
     def control(self, *arguments):
         """Run a journalctl that speaks to this journald, such as --rotate."""
-        enter = [
-            "nsenter",
-            f"--target={self.process.pid}",
-            "--user",
-            "--mount",
-            "--preserve-credentials",
-        ]
-        subprocess.run(
-            [*enter, "journalctl", "--namespace=test", "--quiet", *arguments],
-            check=True,
-            capture_output=True,
-        )
+        command = ["journalctl", "--namespace=test", "--quiet", *arguments]
+        self.inside(*command, check=True, capture_output=True)
 
     def end(self, number=signal.SIGTERM):
         self.process.send_signal(number)
@@ -131,9 +135,13 @@ class Journald:
         return (f"--directory={self.files}",)
 
     def numbers(self):
-        """Return the logins that are in the journal at last."""
+        """Return the logins that are in the journal at last.
+
+        journald files an entry first by time and then by its fields; killed in between, it leaves
+        one that no match finds.
+        """
         printed = subprocess.run(
-            ["journalctl", "--quiet", "--output=cat", *self.source],
+            ["journalctl", "--quiet", "--output=cat", *self.source, "SYSLOG_IDENTIFIER=sshd"],
             check=True,
             capture_output=True,
             text=True,
@@ -148,6 +156,8 @@ def journald():
         journald = Journald(Path(folder))
         yield journald
         journald.end()
+        journald.holder.kill()
+        journald.holder.wait()
 
 
 @pytest.fixture
@@ -215,40 +225,57 @@ def test_a_journald_that_is_killed_and_started_again_costs_the_agent_nothing(
     assert not any(event["type"] == "journal_gap" for event in stand_in.stored.values())
 
 
+WRITER = """
+import os, socket, sys, time
+if os.geteuid() == 0:
+    os.setgid(int(sys.argv[2]))
+    os.setuid(int(sys.argv[2]))
+for line in sys.stdin.buffer:
+    while True:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+                sender.connect(sys.argv[1])
+                sender.send(b"<38>sshd[7]: " + line.rstrip())
+                break
+        except OSError:  # journald is away
+            time.sleep(0.01)
+    time.sleep(0.001)
+"""
+
+
 def test_whatever_journald_does_while_it_is_read_each_entry_is_read_once(journald, stop, tmp_path):
-    """It writes, rotates, is killed and starts again, all while journalctl looks."""
-    count = 1500
+    """It writes into several files, rotates them, is killed and starts again meanwhile."""
+    place = str(journald.folder / "run/systemd/journal.test/dev-log")
+    writers = []
+    for uid, first in ((0, 0), (1234, 10_000)):
+        lines = "".join(f"{login(number)}\n" for number in range(first, first + 2000))
+        (tmp_path / str(uid)).write_text(lines)
+        with (tmp_path / str(uid)).open() as source:
+            command = [sys.executable, "-c", WRITER, place, str(uid)]
+            writers.append(subprocess.Popen(command, stdin=source))
     spool = Spool(tmp_path, 100_000_000)
     reader = JournalReader(Journal(stop, journald.source), spool, Parser(), 24, stop)
-
-    def write():
-        for number in range(count):
-            wait_until(lambda number=number: logged(number))
-        journald.control("--sync")
-
-    def logged(number):
-        try:
-            journald.log(number)
-        except OSError:
-            return False
-        return True
+    ended = threading.Event()
 
     def disturb():
-        for _ in range(6):
-            time.sleep(0.2)
+        while any(writer.poll() is None for writer in writers):
             journald.control("--rotate")
             journald.end(signal.SIGKILL)
             journald.start()
+            time.sleep(random.random() / 4)
+        journald.control("--sync")
+        ended.set()
 
-    threads = [threading.Thread(target=write), threading.Thread(target=disturb)]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
+    disturber = threading.Thread(target=disturb)
+    disturber.start()
+    while not ended.wait(random.random() / 4):
         reader.drain()
+    disturber.join()
     reader.drain()
     reader.drain()
-    events = [json.loads(event.body) for event in spool.batch(10_000, 100_000_000)]
+    events = [json.loads(event.body) for event in spool.batch(100_000, 100_000_000)]
     spool.close()
     assert len(events) == len({event["event_id"] for event in events})
-    assert sorted(numbers(event["raw_message"] for event in events)) == sorted(journald.numbers())
-    assert len(events) > count / 2
+    seen = numbers(event["raw_message"] for event in events)
+    assert sorted(seen) == sorted(journald.numbers())
+    assert len(seen) > 2000

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from watchtower_agent import reader as module
+from watchtower_agent.event import format_timestamp
 from watchtower_agent.host import Host, Labels
 from watchtower_agent.journal import Journal, current_boot_id
 from watchtower_agent.journalctl import JournalError
@@ -173,6 +174,32 @@ def test_a_vacuumed_position_becomes_a_gap_with_two_ends(reader, spool, journal_
     assert gap["timestamp"] == first["timestamp"]
     assert first["timestamp"] in gap["raw_message"]
     assert "2025-11-23T12:00:03.000000Z" in gap["raw_message"]
+    assert reader.drain() == 0
+    assert take(spool) == []
+
+
+USERS = {"_UID": "1000", "_SYSTEMD_UNIT": "session-1.scope"}
+
+
+@pytest.mark.parametrize("last", ["system.journal", "user-1000.journal"])
+def test_what_users_wrote_hides_no_gap(reader, spool, journal_directory, sshd_fields, last):
+    """Their entries are in other files, which are vacuumed later than the system's."""
+    sudo = sshd_fields("ran", SYSLOG_IDENTIFIER="sudo", _COMM="sudo", _EXE=None, **USERS)
+    journal_directory.write(login(1))
+    journal_directory.write(sudo, file="user-1000.journal")
+    if last == "system.journal":
+        journal_directory.write(login(2))
+    reader.drain()
+    read_up_to = spool.position().realtime
+    take(spool)
+    journal_directory.write(login(3))
+    (journal_directory.path / "system.journal").unlink()
+    journal_directory.write(login(4))
+    left = journal_directory.clock
+    reader.drain()
+    gap, fourth = (e for e in take(spool) if e["type"] in ("journal_gap", "login"))
+    assert (gap["gap_since"], gap["gap_until"]) == tuple(map(format_timestamp, (read_up_to, left)))
+    assert fourth["source_port"] == 4
     assert reader.drain() == 0
     assert take(spool) == []
 
