@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import yaml
-from fleet import INVENTORY, REPOSITORY, STATE, on, ssh, wait_for
+from fleet import INVENTORY, REPOSITORY, STATE, on, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+FLEET = f"molecule-{INVENTORY.parent.name}"
 HIDDEN_PYTHON = "/usr/bin/python3.hidden"
 
 
@@ -95,19 +96,34 @@ def no_package_archive(host: str) -> Iterator[None]:
 @contextmanager
 def switched_off(host: str) -> Iterator[None]:
     """Shut a host down, and start it again afterwards."""
-    # The connection dies with the host.
-    ssh(host, "sudo systemctl poweroff")
+    testhosts("stop", FLEET, host)
     try:
-        wait_for("the host's end", lambda: ssh(host, ConnectTimeout="2").returncode == 255)
         yield
     finally:
-        inventory = yaml.safe_load((INVENTORY / "hosts.yml").read_text())["all"]["children"]
-        hosts = [
-            f"{name}:{variables['debian_suite']}"
-            for group in inventory.values()
-            for name, variables in group["hosts"].items()
-        ]
-        testhosts = REPOSITORY / "molecule/shared/testhosts"
-        subprocess.run(
-            [testhosts, "up", f"molecule-{INVENTORY.parent.name}", STATE, *hosts], check=True
-        )
+        start_hosts()
+
+
+@contextmanager
+def power_cut(host: str) -> Iterator[None]:
+    """Take a host's power away, and give it back afterwards."""
+    testhosts("crash", FLEET, host)
+    try:
+        yield
+    finally:
+        start_hosts()
+
+
+def start_hosts() -> None:
+    """Start the hosts that are down. One that was may have another address."""
+    inventory = yaml.safe_load((INVENTORY / "hosts.yml").read_text())["all"]["children"]
+    hosts = [
+        f"{name}:{variables['debian_suite']}"
+        for group in inventory.values()
+        for name, variables in group["hosts"].items()
+    ]
+    testhosts("up", FLEET, str(STATE), *hosts)
+
+
+def testhosts(*arguments: str) -> None:
+    """Call the script that makes the hosts."""
+    subprocess.run([REPOSITORY / "molecule/shared/testhosts", *arguments], check=True)
