@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
-# The whole answer, however slowly it drips.
+# The whole answer. It is looked at between two pieces; what drips within one holds up the sender
+# until systemd's watchdog ends the agent, which costs time and no event.
 ANSWER_SECONDS = 60.0
 ANSWER_BYTES = 4 * 1024 * 1024
 # Well below the time after which the sender would count as stuck.

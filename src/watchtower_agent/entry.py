@@ -1,15 +1,17 @@
-"""One journal entry, as ``journalctl --output=json`` prints it."""
+"""One journal entry, as journalctl prints it."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Union
+from typing import TYPE_CHECKING, Union
 
 from watchtower_agent.event import format_timestamp, hash_id
 
-# systemd's JSON: text, or the bytes of what is not text, or a list when a field is repeated.
-FieldValue = Union[str, "list[object]", None]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Text, or the bytes of what is not text (in JSON as numbers), or a list when a field is repeated.
+FieldValue = Union[str, bytes, "list[object]", None]
 
 # What is asked of journalctl; the address fields (__CURSOR, ...) come unasked.
 ENTRY_FIELDS = (
@@ -38,11 +40,13 @@ class EntryError(ValueError):
     """A line that is not a journal entry; the text says what is wrong with it."""
 
 
-@dataclass(frozen=True)
 class JournalEntry:
     """A journal entry's fields, decoded on demand."""
 
-    fields: dict[str, FieldValue]
+    __slots__ = ("fields",)
+
+    def __init__(self, fields: Mapping[str, FieldValue]) -> None:
+        self.fields = fields
 
     @classmethod
     def from_json(cls, line: bytes) -> JournalEntry:
@@ -72,7 +76,7 @@ class JournalEntry:
         return values[0].decode("utf-8", "backslashreplace") if len(values) == 1 else None
 
     def values(self, name: str) -> list[bytes]:
-        """Return every value of a field as bytes: the canonical form of all JSON spellings."""
+        """Return every value of a field as bytes: the canonical form of all spellings."""
         value = self.fields.get(name)
         if type(value) is str and value.isascii():
             return [value.encode("ascii")]
@@ -88,6 +92,10 @@ class JournalEntry:
         SYSLOG_RAW. They matter: a line that its writer cut off can end in a client's blanks, and
         would look whole without them.
         """
+        if "SYSLOG_RAW" not in self.fields:
+            text = self.text("MESSAGE")
+            if text is not None:
+                return text
         message = (self.values("MESSAGE") or [b""])[0]
         raw = (self.values("SYSLOG_RAW") or [b""])[0]
         end = raw[len(raw.rstrip()) :]
@@ -140,7 +148,8 @@ class JournalEntry:
         parts: list[bytes] = []
         for name in ("_MACHINE_ID", "_BOOT_ID", "__MONOTONIC_TIMESTAMP", "_PID", "MESSAGE"):
             values = self.values(name)
-            parts += (b"%d" % len(values), *values)
+            parts.append(b"%d" % len(values))
+            parts += values
         return hash_id(*parts)
 
 
@@ -153,6 +162,8 @@ def _is_number(text: str) -> bool:
 
 
 def _to_bytes(value: object) -> bytes:
+    if isinstance(value, bytes):
+        return value
     if isinstance(value, list) and _is_byte_list(value):
         return bytes(value)
     return str(value).encode("utf-8", "backslashreplace")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from watchtower_agent.cursor import Cursor
-from watchtower_agent.entry import ENTRY_FIELDS, EntryError, JournalEntry
+from watchtower_agent.entry import ENTRY_FIELDS, JournalEntry
+from watchtower_agent.export_format import ExportStream
 from watchtower_agent.journalctl import Journalctl, JournalError
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 _SHOWN_CURSOR = "-- cursor: "
 
 
-@dataclass(frozen=True)
 class UnreadableEntry(JournalEntry):
     """An entry of a damaged file of which only the address can be read."""
 
@@ -138,21 +137,15 @@ class EntryReader:
     def _printed(
         self, arguments: Sequence[str], matches: Sequence[str]
     ) -> Generator[JournalEntry, None, None]:
-        """Run journalctl once.
-
-        --all, because a field of more than 4,096 bytes is null without it.
-        """
-        fields = ",".join(ENTRY_FIELDS)
-        output = ("--output=json", "--all", "--quiet", f"--output-fields={fields}")
+        """Run journalctl once."""
+        output = ("--output=export", "--quiet", f"--output-fields={','.join(ENTRY_FIELDS)}")
         with Journalctl([*output, *arguments, *matches], self._stop) as journalctl:
-            for line in journalctl.lines():
-                entry = _decode(line)
-                if entry is not None:
-                    yield entry
-            if journalctl.skipped_lines:
+            stream = ExportStream(journalctl.output())
+            yield from stream.entries()
+            if stream.skipped:
                 log.warning(
                     "%d journal entries of over a megabyte were skipped: sshd writes none.",
-                    journalctl.skipped_lines,
+                    stream.skipped,
                 )
             self.damage = self.damage or journalctl.complaints.damage
 
@@ -171,11 +164,3 @@ class EntryReader:
         except JournalError:
             return None
         return UnreadableEntry.at(line.decode("ascii", "replace").partition(_SHOWN_CURSOR)[2])
-
-
-def _decode(line: bytes) -> JournalEntry | None:
-    try:
-        return JournalEntry.from_json(line)
-    except EntryError as error:
-        log.warning("A line of the journal was skipped: %s", error)
-        return None

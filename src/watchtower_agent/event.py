@@ -92,7 +92,7 @@ def hash_id(*parts: bytes) -> str:
 
     Each part is preceded by its length, so that no two lists of parts run into the same bytes.
     """
-    framed = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+    framed = b"".join([len(part).to_bytes(8, "big") + part for part in parts])
     return hashlib.sha256(framed).hexdigest()[:32]
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+from watchtower_agent.cursor import Cursor
 
-    from watchtower_agent.cursor import Cursor
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from watchtower_agent.entry import JournalEntry
 
 # Bounds memory. With a journal whose clock is not this host's, none would ever be complete.
 _BEYOND_ENTRIES = 10_000
@@ -56,19 +58,26 @@ class Horizon:
         self.disturbed = self.disturbed or self._files() != self._files_before
         return not self.disturbed
 
-    def is_before(self, cursor: Cursor) -> bool:
+    def complete(self, cursors: Sequence[str]) -> int:
+        """Return up to how many of these entries, in the order of the reading, all is complete."""
+        count = len(cursors) if self.look() else 0
+        while count and not self._is_before(Cursor.read(cursors[count - 1])):
+            count -= 1
+        return count
+
+    def _is_before(self, cursor: Cursor) -> bool:
         """Return whether nothing older than this entry can have been missed in another file."""
         if cursor.boot_id != self._boot_id or cursor.monotonic is None:
             return True
         return cursor.monotonic < self._began or len(self._stored) >= _BEYOND_ENTRIES
 
-    def has_stored(self, cursor: Cursor) -> bool:
+    def has_stored(self, entry: JournalEntry) -> bool:
         """Return whether this entry is stored, though the position did not move behind it."""
-        return cursor.identity in self._stored
+        return bool(self._stored) and Cursor.read(entry.cursor).identity in self._stored
 
-    def store(self, cursors: Iterable[Cursor]) -> None:
+    def store(self, cursors: Iterable[str]) -> None:
         """Note which entries are stored without the position having moved behind them."""
-        for cursor in cursors:
+        for cursor in map(Cursor.read, cursors):
             if len(self._stored) < _BEYOND_ENTRIES:
                 self._stored[cursor.identity] = cursor.monotonic or 0
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from watchtower_agent.event import Event
@@ -39,10 +40,9 @@ class Host:
         hostname: str | None = None,
     ) -> Event:
         """Return an event of this host, with its labels."""
-        labels = {
-            "region": self.labels.region,
-            "host_group": self.labels.host_group,
-            "severity": self.labels.severity,
-            "flagged": self.labels.flagged,
-        }
-        return Event(event_type, timestamp, hostname or self.name, event_id, {**details, **labels})
+        labelled = {**details, **self._labels} if self._labels else details
+        return Event(event_type, timestamp, hostname or self.name, event_id, labelled)
+
+    @cached_property
+    def _labels(self) -> dict[str, Detail]:
+        return {name: label for name, label in asdict(self.labels).items() if label is not None}

@@ -54,6 +54,12 @@ def position_of(entry: JournalEntry) -> Position:
     return Position(entry.cursor, entry.text("_BOOT_ID") or "", entry.realtime)
 
 
+def position_at(cursor: str) -> Position | None:
+    """Return the position right behind the entry that a cursor names, if the cursor tells it."""
+    here = Cursor.read(cursor)
+    return None if here.realtime is None else Position(cursor, here.boot_id, here.realtime)
+
+
 def current_boot_id() -> str:
     """Return the kernel's id of the running boot, as journald writes it: random(4).
 
@@ -123,14 +129,15 @@ class Journal:
                     if entry.text("_UID") != "0" and not self._reaches_back_to(here):
                         raise CursorLostError
                     held = True
+                    break
+                if _is_before(there, here):
                     continue
-                if not held:
-                    if _is_before(there, here):
-                        continue
-                    # It may only be hidden by the filter: a quiet host's position is any entry's.
-                    self._look_for(position)
-                    held = True
+                # It may only be hidden by the filter: a quiet host's position is any entry's.
+                self._look_for(position)
+                held = True
                 yield entry
+                break
+            yield from entries
         if not held:
             self._look_for(position)
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 PROGRAM = "journalctl"
 # A journal can be damaged so that journalctl loops without a word (systemd#36247).
 SILENCE_SECONDS = 120.0
-# Longer lines are skipped: sshd's are 500 bytes and some fields, and a client may write megabytes.
+# What lines are read for is short; a client may write megabytes.
 LINE_BYTES = 1024 * 1024
-_READ_BYTES = 128 * 1024
+_READ_BYTES = 64 * 1024
 # One that complains and complains is in a loop (beats#23627: "Bad message", 30 GB a day).
 _COMPLAINT_BYTES = 256 * 1024 * 1024
 _SHOWN_CHARACTERS = 200
@@ -42,7 +42,6 @@ class Journalctl:
 
     Attributes:
         complaints: what it said on standard error.
-        skipped_lines: how many lines were longer than LINE_BYTES.
     """
 
     def __init__(self, arguments: Sequence[str], stop: Wakeup) -> None:
@@ -53,7 +52,6 @@ class Journalctl:
         """
         self._stop = stop
         self.complaints = complaints.Complaints()
-        self.skipped_lines = 0
         try:
             self._process = subprocess.Popen(
                 [PROGRAM, "--no-pager", *arguments],
@@ -78,16 +76,14 @@ class Journalctl:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def lines(self) -> Iterator[bytes]:
-        """Yield each line of standard output, until journalctl ends.
+    def output(self) -> Iterator[bytes]:
+        """Yield standard output piece by piece, until journalctl ends.
 
         Raises:
             JournalError: it ended with an error, said nothing for SILENCE_SECONDS, or complains
                 without end.
             StoppedError: the agent is to stop.
         """
-        rest = b""
-        overlong = False
         while True:
             chunk = self.read(SILENCE_SECONDS)
             if chunk is None:
@@ -97,18 +93,22 @@ class Journalctl:
                 )
             if not chunk:
                 break
-            *complete, rest = (rest + chunk).split(b"\n")
-            for line in complete:
-                if overlong or len(line) > LINE_BYTES:
-                    self.skipped_lines += 1
-                    overlong = False
-                else:
-                    yield line
-            if len(rest) > LINE_BYTES:
-                overlong, rest = True, b""
+            yield chunk
         status = self._process.wait()
         if status:
             raise JournalError(_explain(self.complaints.text(), status))
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield each line of standard output, of an overlong one its end.
+
+        Raises:
+            JournalError, StoppedError: as in ``output``.
+        """
+        rest = b""
+        for chunk in self.output():
+            *complete, rest = (rest + chunk).split(b"\n")
+            yield from complete
+            rest = rest[-LINE_BYTES:]
 
     def read(self, seconds: float) -> bytes | None:
         """Return the next output: b"" when there will be none, None when the time is over.
@@ -165,7 +165,8 @@ def _child_environment() -> dict[str, str]:
 
 
 def _explain(said: str, status: int) -> str:
-    reason = f"journalctl ended with status {status}: {said or 'it gave no reason'}"
+    # Whoever passes it on puts a full stop behind it.
+    reason = f"journalctl ended with status {status}: {said.rstrip('.') or 'it gave no reason'}"
     if "ermission" in said:
         reason += (
             ". The agent's user must be in the group systemd-journal "

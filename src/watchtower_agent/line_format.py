@@ -13,7 +13,6 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from watchtower_agent.vis import decode_vis
@@ -111,14 +110,14 @@ class _Hostile:
     fact: str
     escaped: bool = True  # by sshd's strnvis
 
-    def decode(self, text: str, escapes: int) -> bytes:
-        """Return the bytes that the program was given."""
+    def decode(self, text: str, escapes: int) -> str | None:
+        """Return what the program was given, or None if that is more than it lets through."""
+        if text.isascii() and "\\" not in text:
+            return text if len(text) <= self.limit else None
         raw = text.encode("utf-8", "backslashreplace")
-        if b"\\" not in raw:
-            return raw
         for _ in range(escapes if self.escaped else 0):
             raw = decode_vis(raw.decode("utf-8", "backslashreplace"))
-        return raw
+        return raw.decode("utf-8", "backslashreplace") if len(raw) <= self.limit else None
 
 
 _HOSTILE = {
@@ -166,46 +165,45 @@ class LineFormat:
 
         ``escapes`` says how often the line went through strnvis.
         """
+        search = _Search(self._segments, escapes)
         begin = self._segments[0].pattern.match(line)
-        if begin is None:
-            return []
-        read = _read(self._segments, 0, begin, escapes, self._constants)
-        return list(islice(read, ENOUGH_READINGS))
+        if begin is not None:
+            search.read_on(0, begin, self._constants)
+        return search.found
 
 
-def _read(
-    segments: Sequence[_Segment],
-    index: int,
-    match: re.Match[str],
-    escapes: int,
-    values: dict[str, str],
-) -> Iterator[dict[str, str]]:
-    """Yield each way to read on, where ``match`` is the segment at ``index``."""
-    facts = match.groupdict()
-    if not _plausible(facts):
-        return
-    values = {**values, **facts}
-    hostile = segments[index].hostile
-    if hostile is None:
-        yield values
-        return
-    for following in _matches(segments[index + 1].pattern, match.string, match.end()):
-        decoded = hostile.decode(match.string[match.end() : following.start()], escapes)
-        if len(decoded) > hostile.limit:
-            # Decoded text only grows with the slice, so no later end can fit either.
+class _Search:
+    """The search for all ways to read a line, until there are ENOUGH_READINGS."""
+
+    __slots__ = ("_escapes", "_segments", "found")
+
+    def __init__(self, segments: Sequence[_Segment], escapes: int) -> None:
+        self.found: list[dict[str, str]] = []
+        self._segments = segments
+        self._escapes = escapes
+
+    def read_on(self, index: int, match: re.Match[str], values: dict[str, str]) -> None:
+        """Find each way to read on, where ``match`` is the segment at ``index``."""
+        facts = match.groupdict()
+        if not _plausible(facts):
             return
-        chosen = {**values, hostile.fact: decoded.decode("utf-8", "backslashreplace")}
-        yield from _read(segments, index + 1, following, escapes, chosen)
-
-
-def _matches(pattern: re.Pattern[str], line: str, start: int) -> Iterator[re.Match[str]]:
-    """Yield a match for every place where there is one, overlapping ones, too."""
-    match = pattern.search(line, start)
-    while match is not None:
-        yield match
-        if match.start() == len(line):
+        values = {**values, **facts}
+        hostile = self._segments[index].hostile
+        if hostile is None:
+            self.found.append(values)
             return
-        match = pattern.search(line, match.start() + 1)
+        line, start = match.string, match.end()
+        rest = self._segments[index + 1].pattern
+        # It may begin at several places, also within another such rest.
+        following = rest.search(line, start)
+        while following is not None and len(self.found) < ENOUGH_READINGS:
+            place = following.start()
+            decoded = hostile.decode(line[start:place], self._escapes)
+            if decoded is None:
+                # Decoded text only grows with the slice, so no later end can fit either.
+                return
+            self.read_on(index + 1, following, {**values, hostile.fact: decoded})
+            following = rest.search(line, place + 1) if place < len(line) else None
 
 
 def _compile(template: str) -> Iterator[_Segment]:

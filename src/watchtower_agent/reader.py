@@ -19,6 +19,7 @@ from watchtower_agent.journal import (
     CursorLostError,
     Journal,
     current_boot_id,
+    position_at,
     position_of,
 )
 from watchtower_agent.journalctl import JournalError, StoppedError
@@ -56,12 +57,11 @@ _JOURNAL_FILE = re.compile(r"/\S+\.journal~?")
 
 @dataclass
 class _Group:
-    """What is committed at once: events, and the position behind the last complete entry."""
+    """What is committed at once: events, and the cursors of the entries that were read."""
 
     events: list[Event] = field(default_factory=list)
-    position: Position | None = None
-    complete: list[Cursor] = field(default_factory=list)
-    beyond: list[Cursor] = field(default_factory=list)
+    cursors: list[str] = field(default_factory=list)
+    last: JournalEntry | None = None
 
 
 class JournalReader:
@@ -262,42 +262,45 @@ class JournalReader:
 
     def _store(self, entries: Iterable[JournalEntry], *, moves: bool = True) -> int:
         """Parse entries and commit them, with the position behind them if it moves, in groups."""
-        read = found = 0
-        last: Position | None = None
+        found = 0
+        last: JournalEntry | None = None
         group = _Group()
         committed_at = time.monotonic()
         try:
             for entry in entries:
-                read += 1
-                here = Cursor.read(entry.cursor)
-                before, last = last, position_of(entry)
-                if not self._horizon.has_stored(here):
+                if not self._horizon.has_stored(entry):
                     found += 1
-                    self._spool.counters.entries_read += 1
-                    group.events += self._events(entry, before)
-                if moves:
-                    complete = self._horizon.is_before(here)
-                    (group.complete if complete else group.beyond).append(here)
-                    group.position = last if complete else group.position
-                if read % COMMIT_ENTRIES == 0 or time.monotonic() - committed_at > COMMIT_SECONDS:
-                    self._commit(group)
+                    group.events += self._events(entry, last)
+                group.cursors.append(entry.cursor)
+                group.last = last = entry
+                if (
+                    len(group.cursors) == COMMIT_ENTRIES
+                    or time.monotonic() - committed_at > COMMIT_SECONDS
+                ):
+                    self._commit(group, moves=moves)
                     group, committed_at = _Group(), time.monotonic()
         finally:
             # Also when journalctl fails half way: what it said up to there is whole.
-            self._commit(group)
+            self._commit(group, moves=moves)
+            self._spool.counters.entries_read += found
         return found
 
-    def _commit(self, group: _Group) -> None:
-        if not self._horizon.look():
-            group.beyond += group.complete
-            group.position = None
-        if group.events or group.position is not None:
-            self._spool.add(group.events, group.position)
-        self._horizon.store(group.beyond)
+    def _commit(self, group: _Group, *, moves: bool) -> None:
+        """Commit a group, with the position behind the last of its complete entries."""
+        complete = self._horizon.complete(group.cursors) if moves else 0
+        position = None
+        if group.last is not None and complete == len(group.cursors):
+            position = position_of(group.last)
+        elif complete:
+            position = position_at(group.cursors[complete - 1])
+        if group.events or position is not None:
+            self._spool.add(group.events, position)
+        if moves:
+            self._horizon.store(group.cursors[complete:])
         self.pulse.beat()
 
-    def _events(self, entry: JournalEntry, before: Position | None) -> list[Event]:
-        """Return the event that an entry makes, if any; ``before`` is where the last one was."""
+    def _events(self, entry: JournalEntry, before: JournalEntry | None) -> list[Event]:
+        """Return the event that an entry makes, if any; ``before`` is the one before it."""
         if isinstance(entry, UnreadableEntry):
             since = entry.realtime if before is None else before.realtime
             return [gap.unreadable(self._parser.host, since, entry)]

@@ -42,6 +42,8 @@ DEAD_LETTERS_KEPT = 1000
 # What a row costs beside its text: keys, index entries, page slack.
 _ROW_OVERHEAD = 200
 
+_SUM_OF_SIZES = "SELECT coalesce(sum(size), 0) FROM events"
+
 # When the spool is full, the lowest number goes first, the oldest within it. Anybody can write
 # untrusted entries and cause failures, so they must not be able to push out a login.
 _IMPORTANCE = {UNTRUSTED: 0, LOGIN_FAILED: 1, LOGIN: 3, JOURNAL_GAP: 4, SPOOL_OVERFLOW: 4}
@@ -89,7 +91,7 @@ class Spool:
         with as_spool_error(self._path):
             if aside is not None:
                 self._set_state("replaces", str(aside))
-            self._bytes = self._scalar("SELECT coalesce(sum(size), 0) FROM events")
+            self._bytes = self._scalar(_SUM_OF_SIZES)
 
     def add(self, events: Sequence[Event], position: Position | None) -> int:
         """Store events and, in the same transaction, the position behind them.
@@ -101,7 +103,7 @@ class Spool:
         """
         with self._lock:
             with self._transaction():
-                added = sum(self._insert(event) for event in events)
+                added = self._insert(events)
                 if position is not None:
                     self._set_state("position", json.dumps(asdict(position)))
                 dropped = self._evict()
@@ -249,7 +251,7 @@ class Spool:
                         "lost_events": sum(dropped.values()),
                     },
                 )
-                self._insert(report)
+                self._insert([report])
                 self._set_state("dropped", "{}")
             self.counters.events_spooled += 1
             return True
@@ -274,16 +276,26 @@ class Spool:
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def _insert(self, event: Event) -> int:
-        body = event.to_json()
-        size = len(body) + _ROW_OVERHEAD
-        cursor = self._connection.execute(
+    def _insert(self, events: Sequence[Event]) -> int:
+        """Add events that are not there yet; return how many."""
+        rows = []
+        for event in events:
+            body = event.to_json()
+            size = len(body) + _ROW_OVERHEAD
+            importance = _IMPORTANCE.get(event.type, _ORDINARY)
+            rows.append((event.event_id, importance, event.type, size, body))
+        before = self._connection.total_changes
+        self._connection.executemany(
             "INSERT OR IGNORE INTO events (event_id, importance, type, size, body) "
             "VALUES (?, ?, ?, ?, ?)",
-            (event.event_id, _IMPORTANCE.get(event.type, _ORDINARY), event.type, size, body),
+            rows,
         )
-        self._bytes += size * cursor.rowcount
-        return cursor.rowcount
+        added = self._connection.total_changes - before
+        if added == len(rows):
+            self._bytes += sum(row[3] for row in rows)
+        else:
+            self._bytes = self._scalar(_SUM_OF_SIZES)
+        return added
 
     def _evict(self) -> int:
         """Make room, and count what went by type; return how many went."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from watchtower_agent.event import bounded_text
 from watchtower_agent.sshd_lines import read_sshd_line
+from watchtower_agent.statement import Statement
 from watchtower_agent.trust import SshdTrust, claims_sshd
 
 if TYPE_CHECKING:
@@ -15,24 +16,22 @@ if TYPE_CHECKING:
 
     from watchtower_agent.entry import JournalEntry
     from watchtower_agent.event import Detail
-    from watchtower_agent.statement import Statement
 
 # sshd's words for "could not be found out": canohost.c, and auth.c with a NULL fingerprint.
 _UNKNOWN = {"source_ip": "UNKNOWN", "key_fingerprint": "(null)", "certificate_ca": "(null)"}
-# Other slots are read for the sake of the line's shape only.
-_DETAILS = frozenset(
-    (
-        "certificate_ca",
-        "certificate_id",
-        "certificate_serial",
-        "key_fingerprint",
-        "key_type",
-        "method",
-        "reason",
-        "source_ip",
-        "user",
-    )
-)
+# Slots that become details, and under which name; others are read for the line's shape only.
+_DETAILS = {
+    "certificate_ca": "certificate_ca",
+    "certificate_id": "certificate_id",
+    "certificate_serial": "certificate_serial",
+    "key_fingerprint": "key_fingerprint",
+    "key_type": "key_type",
+    "method": "method",
+    "reason": "reason",
+    "source_host": "source_ip",
+    "source_ip": "source_ip",
+    "user": "user",
+}
 _NUMBERS = ("lost_connections", "source_port")
 
 
@@ -51,10 +50,10 @@ class Sshd:
         line = read_sshd_line(message)
         if line is None or (line.before_login and _is_from_session(entry)):
             return None
-        if line.before_login and not message.endswith("]"):
-            # Until 9.7 the end of a session of root's reads the same.
-            line = line._replace(ambiguous=True)
-        return line._replace(details=_details(line.details))
+        # Until 9.7 the end of a session of root's reads the same.
+        ambiguous = line.ambiguous or (line.before_login and not message.endswith("]"))
+        details = _details(line.details)
+        return Statement(line.type, details, ambiguous, line.credible, line.process)
 
     def is_genuine(self, entry: JournalEntry) -> bool:
         """Return whether sshd wrote the entry."""
@@ -65,11 +64,11 @@ def _details(facts: Mapping[str, Detail]) -> dict[str, Detail]:
     """Return the facts under the names, and in the types, of the event's details."""
     details: dict[str, Detail] = {}
     for name, value in facts.items():
-        detail = "source_ip" if name == "source_host" else name
-        if detail in _DETAILS and value != _UNKNOWN.get(detail):
+        detail = _DETAILS.get(name)
+        if name in _NUMBERS:
+            details[name] = int(value)
+        elif detail is not None and value != _UNKNOWN.get(detail):
             details[detail] = bounded_text(str(value))
-        elif detail in _NUMBERS:
-            details[detail] = int(value)
     if "source_ip" not in details:
         details.pop("source_port", None)
     return details

@@ -56,7 +56,8 @@ def _auth_log(
 
     special = "|".join(_ENDINGS)
     others = rf"(?!(?:{special}) ){METHOD}"
-    return (*(of(method, endings) for method, endings in _ENDINGS.items()), of(others, _NO_ENDING))
+    # No line is of two of these. Most are of the first: attacks on passwords.
+    return (of(others, _NO_ENDING), *(of(method, endings) for method, endings in _ENDINGS.items()))
 
 
 # auth.c, allowed_user(). The user is one who exists, the host a name or an address (UseDNS).

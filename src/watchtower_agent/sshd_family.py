@@ -53,12 +53,12 @@ class SshdFamily:
         firsts = {known.template.partition(" ")[0] for known in self.formats}
         return {"" if "{" in word else word for word in firsts}
 
-    def read(self, line: str, level: str, *, from_child: bool, cut: bool) -> Statement | None:
-        """Return what a line says, or None if it is not of these.
+    def read(self, line: str, *, from_child: bool, cut: bool) -> Statement | None:
+        """Return what a line of this level says, or None if it is not of these.
 
         The line comes without its level and its mark; ``cut`` says whether it may lack its end.
         """
-        match = self.beginning.match(line) if level == self.level else None
+        match = self.beginning.match(line)
         if match is None:
             return None
         certain = match.groupdict()
@@ -80,9 +80,11 @@ class SshdFamily:
         if not readings or any(len(of_one) == ENOUGH_READINGS for of_one in found):
             # What was not looked at may be what sshd meant.
             return self._statement(certain, ambiguous=True, credible=credible)
-        agreed = set.intersection(*(set(reading.items()) for reading in readings))
+        agreed = readings[0]
+        if len(readings) > 1:
+            agreed = dict(set.intersection(*(set(reading.items()) for reading in readings)))
         return self._statement(
-            {**dict(agreed), **certain}, ambiguous=len(readings) > 1, credible=credible
+            {**agreed, **certain}, ambiguous=len(readings) > 1, credible=credible
         )
 
     def _common_reason(self) -> dict[str, str]:

@@ -19,19 +19,21 @@ if TYPE_CHECKING:
 FAMILIES = (*AUTHENTICATION, *CONNECTION, *SESSION)
 
 
-def _by_first_word() -> dict[str, tuple[SshdFamily, ...]]:
-    """Return the families by a line's first word; under "" those with an unknown first word.
+def _by_beginning() -> dict[tuple[str, str], tuple[SshdFamily, ...]]:
+    """Return the families by a line's level and first word, "" for those of any first word.
 
-    The order of FAMILIES stays: an unknown first word is looked at under each word, too.
+    The order of FAMILIES stays: those of any first word are looked at under each word, too.
     """
-    words = {word for family in FAMILIES for word in family.first_words}
+    beginnings = {(family.level, word) for family in FAMILIES for word in family.first_words}
     return {
-        word: tuple(f for f in FAMILIES if word in f.first_words or "" in f.first_words)
-        for word in words | {""}
+        (level, word): tuple(
+            f for f in FAMILIES if f.level == level and not f.first_words.isdisjoint((word, ""))
+        )
+        for level, word in beginnings | {(family.level, "") for family in FAMILIES}
     }
 
 
-_BY_FIRST_WORD = _by_first_word()
+_BY_BEGINNING = _by_beginning()
 # log.c, do_log(): syslog(pri, "%.500s", fmtbuf). A line of this length may have lost its end.
 CUT_LINE_BYTES = 500
 # log.c, do_log(): of the levels that sshd logs by default, two go before the message.
@@ -46,18 +48,15 @@ def read_sshd_line(line: str) -> Statement | None:
     sshd's monitor marks the words of its unprivileged child. A child taken over by an attacker
     can say anything; what only the monitor can know is not credible from it.
     """
-    mark = next((mark for mark in _CHILD_MARKS if line.endswith(mark)), "")
-    said = line[: len(line) - len(mark)]
+    from_child = line.endswith(_CHILD_MARKS)
+    said = line[: line.rindex(" [")] if from_child else line
     prefix = _LEVEL.match(said)
     level = prefix.group() if prefix else ""
     said = said[len(level) :]
-    cut = len(line.encode("utf-8", "replace")) >= CUT_LINE_BYTES
-    for family in _candidates(said):
-        statement = family.read(said, level, from_child=bool(mark), cut=cut)
+    cut = len(line if line.isascii() else line.encode("utf-8", "replace")) >= CUT_LINE_BYTES
+    word = said.partition(" ")[0]
+    for family in _BY_BEGINNING.get((level, word)) or _BY_BEGINNING[level, ""]:
+        statement = family.read(said, from_child=from_child, cut=cut)
         if statement is not None:
             return statement
     return None
-
-
-def _candidates(line: str) -> tuple[SshdFamily, ...]:
-    return _BY_FIRST_WORD.get(line.partition(" ")[0]) or _BY_FIRST_WORD[""]

@@ -18,12 +18,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from logins import ALL_HISTORY, BOOT
 
+from watchtower_agent.journal import Journal
+from watchtower_agent.parse import Parser
+from watchtower_agent.reader import JournalReader
+from watchtower_agent.spool import Spool
 from watchtower_agent.wakeup import Wakeup
 
 JOURNAL_REMOTE = Path("/lib/systemd/systemd-journal-remote")
 MACHINE = "0123456789abcdef0123456789abcdef"
-BOOT = "b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0"
 NOON = 1_763_899_200_000_000  # 2025-11-23T12:00:00Z in microseconds
 
 SSHD_FIELDS = {
@@ -118,6 +122,40 @@ def stop():
     wakeup = Wakeup()
     yield wakeup
     wakeup.close()
+
+
+@pytest.fixture
+def boot(monkeypatch):
+    """Choose which boot is the running one."""
+
+    def choose(boot_id):
+        monkeypatch.setattr("watchtower_agent.reader.current_boot_id", lambda: boot_id)
+
+    choose(BOOT)
+    return choose
+
+
+@pytest.fixture
+def spool(tmp_path):
+    spool = Spool(tmp_path, 100_000_000)
+    yield spool
+    spool.close()
+
+
+@pytest.fixture
+def start(journal_directory, spool, stop, boot):
+    """Start a reader: as a new process would, on the same spool."""
+
+    def reader(backfill_hours=ALL_HISTORY):
+        journal = Journal(stop, journal_directory.source)
+        return JournalReader(journal, spool, Parser(), backfill_hours, stop)
+
+    return reader
+
+
+@pytest.fixture
+def reader(start):
+    return start()
 
 
 @dataclass

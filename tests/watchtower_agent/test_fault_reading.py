@@ -1,23 +1,18 @@
-"""What goes wrong with journals out there, done to real journal files."""
+"""Entries, files and filters that make a reading go wrong, on real journal files."""
 
-import json
 import re
-import shutil
-import sqlite3
-import subprocess
 import time
 
 import pytest
+from logins import ALL_HISTORY, CRON, SECOND, login, ports, take
 
 from watchtower_agent import journal as journal_module
 from watchtower_agent import reader as module
 from watchtower_agent.journal import Journal
 from watchtower_agent.parse import Parser
 from watchtower_agent.reader import JournalReader
-from watchtower_agent.spool import FILE_NAME, Spool
+from watchtower_agent.spool import Spool
 
-BOOT, SECOND, THIRD, FOURTH = ("b0" * 16, "b1" * 16, "b2" * 16, "b3" * 16)
-CRON = {"MESSAGE": "job", "SYSLOG_IDENTIFIER": "cron", "_COMM": "cron"}
 SSHD = {
     "_EXE": "/usr/sbin/sshd",
     "_HOSTNAME": "web-1",
@@ -26,57 +21,6 @@ SSHD = {
     "_TRANSPORT": "syslog",
     "_UID": "0",
 }
-ALL_HISTORY = 24 * 365 * 50
-YEAR = 365 * 86_400 * 1_000_000
-
-
-def login(number):
-    return f"Accepted password for user{number} from 192.0.2.1 port {number} ssh2"
-
-
-@pytest.fixture
-def boot(monkeypatch):
-    """Choose which boot is the running one."""
-
-    def choose(boot_id):
-        monkeypatch.setattr(module, "current_boot_id", lambda: boot_id)
-
-    choose(BOOT)
-    return choose
-
-
-@pytest.fixture
-def spool(tmp_path):
-    spool = Spool(tmp_path, 100_000_000)
-    yield spool
-    spool.close()
-
-
-@pytest.fixture
-def start(journal_directory, spool, stop, boot):
-    """Start a reader: as a new process would, on the same spool."""
-
-    def reader(backfill_hours=ALL_HISTORY):
-        journal = Journal(stop, journal_directory.source)
-        return JournalReader(journal, spool, Parser(), backfill_hours, stop)
-
-    return reader
-
-
-@pytest.fixture
-def reader(start):
-    return start()
-
-
-def take(spool):
-    """Return the events in the spool and empty it, as if they were delivered."""
-    batch = spool.batch(10_000, 100_000_000)
-    spool.settle([event.seq for event in batch], [])
-    return [json.loads(event.body) for event in batch]
-
-
-def ports(spool):
-    return [event.get("source_port", event["type"]) for event in take(spool)]
 
 
 # The filter changes with an upgrade
@@ -107,288 +51,6 @@ def test_an_upgrade_that_reads_more_begins_at_the_position(
     assert ports(spool) == [3, 4]
     assert new.drain() == 0
     assert take(spool) == []
-
-
-# Boots, and a clock that is wrong
-
-
-def test_boots_between_two_looks_are_read_whatever_their_clock_said(
-    start, spool, journal_directory, boot
-):
-    """By the clock the second boot lies before the position, and the third far behind it."""
-    journal_directory.write(login(1))
-    start().drain()
-    journal_directory.write(login(2))
-    for number, (boot_id, jump) in enumerate([(SECOND, -YEAR), (THIRD, 3 * YEAR)]):
-        journal_directory.rotate(f"system@{number}.journal")
-        journal_directory.clock += jump
-        journal_directory.monotonic = 1_000_000
-        journal_directory.write(login(number + 3), CRON, boot=boot_id)
-    journal_directory.rotate("system@9.journal")
-    journal_directory.clock -= 2 * YEAR
-    journal_directory.write(login(5), boot=FOURTH)
-    boot(FOURTH)
-    reader = start()
-    reader.drain()
-    assert sorted(ports(spool)) == [1, 2, 3, 4, 5]
-    journal_directory.write(login(6), boot=FOURTH)
-    reader.drain()
-    assert ports(spool) == [6]
-
-
-@pytest.mark.parametrize("jump", [-YEAR, YEAR], ids=["back", "ahead"])
-@pytest.mark.parametrize("archived", [False, True], ids=["one file", "rotated"])
-def test_the_clock_jumps_within_a_boot_and_back(reader, spool, journal_directory, jump, archived):
-    """journald rotates when the clock was set back; a user's entries have a file of their own."""
-    for number in range(1, 10, 3):
-        journal_directory.write(login(number))
-        journal_directory.write(login(number + 1), CRON, file="user-1000.journal")
-        reader.drain()
-        if archived:
-            journal_directory.rotate(f"system@{number}.journal")
-        journal_directory.clock += jump if number % 2 else -jump
-        journal_directory.write(login(number + 2))
-        reader.drain()
-        assert reader.drain() == 0
-    assert ports(spool) == list(range(1, 10)), "in order, and no gap"
-
-
-def test_a_quiet_hosts_position_survives_a_jump_of_the_clock(
-    reader, spool, journal_directory, monkeypatch
-):
-    """As above, with a position that the filter hides."""
-    monkeypatch.setattr(module, "_ANCHOR_SECONDS", -1.0)
-    journal_directory.write(login(1))
-    journal_directory.write(login(2), file="user-1000.journal")
-    reader.drain()
-    journal_directory.rotate("system@1.journal")
-    journal_directory.clock -= YEAR
-    journal_directory.write(CRON)
-    reader.drain()
-    reader.drain()
-    journal_directory.write(login(3))
-    reader.drain()
-    assert ports(spool) == [1, 2, 3]
-
-
-@pytest.mark.parametrize(
-    ("year", "clock"),
-    [(1970, 5_000_000), (2100, 4_102_444_800_000_000)],
-)
-def test_entries_from_1970_and_2100_keep_their_time(reader, spool, journal_directory, year, clock):
-    journal_directory.write(login(1))
-    reader.drain()
-    journal_directory.rotate("system@1.journal")
-    journal_directory.clock = clock
-    journal_directory.write(login(2))
-    reader.drain()
-    journal_directory.rotate("system@2.journal")
-    journal_directory.clock = module.time.time_ns() // 1000
-    journal_directory.write(login(3))
-    reader.drain()
-    _, odd, _ = events = take(spool)
-    assert [event["source_port"] for event in events] == [1, 2, 3]
-    assert odd["timestamp"].startswith(f"{year}-01-01T00:00")
-
-
-def test_the_first_start_with_a_clock_in_1970_reads_all_there_is(
-    start, spool, journal_directory, monkeypatch
-):
-    journal_directory.write(login(1))
-    journal_directory.clock = 5_000_000
-    journal_directory.rotate("system@1.journal")
-    journal_directory.write(login(2), boot=SECOND)
-    monkeypatch.setattr(module.time, "time", lambda: 7.0)
-    start(backfill_hours=24).drain()
-    assert sorted(ports(spool)) == [1, 2]
-
-
-def test_the_first_start_with_a_clock_in_2100_misses_nothing_from_then_on(
-    start, spool, journal_directory, monkeypatch
-):
-    journal_directory.write(login(1))
-    monkeypatch.setattr(module.time, "time", lambda: 4_102_444_800.0)
-    reader = start(backfill_hours=24)
-    assert reader.drain() == 0
-    monkeypatch.undo()
-    monkeypatch.setattr(module, "current_boot_id", lambda: BOOT)
-    journal_directory.write(login(2))
-    reader.drain()
-    assert ports(spool) == [2]
-
-
-def test_files_of_an_older_boot_that_appear_late_are_read_once(
-    reader, start, spool, journal_directory, monkeypatch
-):
-    """A file system that was mounted late, or a journal that was brought back."""
-    journal_directory.write(login(1), boot=SECOND)
-    journal_directory.rotate("system@1.journal")
-    late = journal_directory.path / "system@1.journal"
-    late.rename(journal_directory.path / "elsewhere")
-    journal_directory.clock += YEAR
-    journal_directory.write(login(2))
-    reader.drain()
-    assert ports(spool) == [2]
-    (journal_directory.path / "elsewhere").rename(late)
-    assert reader.drain() == 0, "it looks every half an hour"
-    monkeypatch.setattr(module, "_ANCHOR_SECONDS", -1.0)
-    assert reader.drain() == 1
-    assert ports(spool) == [1]
-    for again in (reader, start()):
-        assert again.drain() == 0
-    journal_directory.write(login(3))
-    reader.drain()
-    assert ports(spool) == [3]
-
-
-def test_files_that_were_away_are_read_to_their_end_when_they_are_back(
-    start, spool, journal_directory, boot
-):
-    journal_directory.write(login(1))
-    start().drain()
-    journal_directory.write(login(2))
-    away = journal_directory.path / "system@1.journal"
-    journal_directory.rotate(away.name)
-    away.rename(journal_directory.path / "elsewhere")
-    boot(SECOND)
-    journal_directory.write(login(3), boot=SECOND)
-    start().drain()
-    assert ports(spool) == [1, "journal_gap", 3]
-    (journal_directory.path / "elsewhere").rename(away)
-    start().drain()
-    # What was delivered before is known to the collector by its event_id.
-    assert ports(spool) == [1, 2]
-
-
-def test_a_crash_between_two_boots_loses_neither(start, spool, journal_directory, boot):
-    journal_directory.write(login(1))
-    start().drain()
-    journal_directory.rotate("system@1.journal")
-    journal_directory.clock -= YEAR
-    journal_directory.write(login(2), boot=SECOND)
-    journal_directory.rotate("system@2.journal")
-    journal_directory.clock += 2 * YEAR
-    journal_directory.write(login(3), boot=THIRD)
-    boot(THIRD)
-    transaction = spool._transaction
-    for commits in range(20):
-        left = iter(range(commits))
-
-        def die_after_some(left=left):
-            if next(left, None) is None:
-                raise KeyboardInterrupt
-            return transaction()
-
-        spool._transaction = die_after_some
-        try:
-            start().drain()
-            break
-        except KeyboardInterrupt:
-            continue
-    assert commits == 3
-    spool._transaction = transaction
-    assert sorted(ports(spool)) == [1, 2, 3]
-
-
-# The position, or the journal, is gone
-
-
-def copy_journal(directory, name):
-    """Write the journal's entries into another file and remove the rest."""
-    exported = subprocess.run(
-        ["journalctl", "--output=export", *directory.source], capture_output=True, check=True
-    )
-    shutil.rmtree(directory.path)
-    directory.path.mkdir()
-    subprocess.run(
-        ["/lib/systemd/systemd-journal-remote", "-o", str(directory.path / name), "-"],
-        input=exported.stdout,
-        capture_output=True,
-        check=True,
-    )
-
-
-@pytest.mark.parametrize("last", [login(1), CRON], ids=["an entry of ours", "another"])
-def test_a_journal_that_is_flushed_to_disk_is_no_gap(
-    reader, spool, journal_directory, monkeypatch, last
-):
-    """journalctl --flush copies the entries of /run to /var: they have other numbers there."""
-    monkeypatch.setattr(module, "_ANCHOR_SECONDS", -1.0)
-    journal_directory.write(login(1), last)
-    reader.drain()
-    reader.drain()
-    take(spool)
-    journal_directory.write(login(2))
-    copy_journal(journal_directory, "system.journal")
-    reader.drain()
-    assert ports(spool) == [2]
-
-
-def test_a_gap_has_two_ends(reader, spool, journal_directory):
-    journal_directory.write(login(1))
-    reader.drain()
-    journal_directory.write(login(2))
-    (journal_directory.path / "system.journal").unlink()
-    journal_directory.write(CRON, login(3))
-    reader.drain()
-    first, gap, _ = take(spool)
-    assert (gap["type"], gap["reason"]) == ("journal_gap", "entries_vanished")
-    assert gap["gap_since"] == first["timestamp"]
-    assert gap["gap_until"] == "2025-11-23T12:00:03.000000Z"
-
-
-def test_the_oldest_entry_left_is_read_even_if_the_agent_dies_at_the_gap(
-    start, spool, journal_directory
-):
-    journal_directory.write(login(1))
-    start().drain()
-    (journal_directory.path / "system.journal").unlink()
-    journal_directory.write(login(2), login(3))
-    dying = start()
-    dying._journal.boot = lambda _: 1 / 0
-    with pytest.raises(ZeroDivisionError):
-        dying.drain()
-    start().drain()
-    assert ports(spool) == [1, "journal_gap", 2, 3]
-
-
-def test_behind_a_gap_all_boots_are_read(start, spool, journal_directory, boot):
-    """The oldest entry left is of a boot before the one in which the position was lost."""
-    for boot_id, number in ((BOOT, 1), (SECOND, 2)):
-        boot(boot_id)
-        journal_directory.write(login(number), boot=boot_id)
-        start().drain()
-        journal_directory.rotate(f"system@{number}.journal")
-    take(spool)
-    (journal_directory.path / "system@2.journal").unlink()
-    journal_directory.write(login(3), boot=SECOND)
-    journal_directory.rotate("system@3.journal")
-    boot(THIRD)
-    journal_directory.write(login(4), boot=THIRD)
-    start().drain()
-    assert ports(spool) == ["journal_gap", 1, 3, 4]
-
-
-def test_a_volatile_journal_and_a_reboot_while_the_collector_is_away(
-    start, spool, journal_directory, boot, tmp_path
-):
-    """What was spooled survives; the rest is a gap that says from when to when."""
-    journal_directory.write(login(1), login(2))
-    start().drain()
-    journal_directory.write(login(3))
-    spool.close()
-    (journal_directory.path / "system.journal").unlink()
-    journal_directory.write(login(4), boot=SECOND)
-    boot(SECOND)
-    after_the_reboot = Spool(tmp_path, 100_000_000)
-    reader = start()
-    reader._spool = after_the_reboot
-    reader.drain()
-    first, second, gap, fourth = take(after_the_reboot)
-    assert [event["source_port"] for event in (first, second, fourth)] == [1, 2, 4]
-    assert gap["type"] == "journal_gap"
-    assert (gap["gap_since"], gap["gap_until"]) == (second["timestamp"], fourth["timestamp"])
-    after_the_reboot.close()
 
 
 # While journalctl reads
@@ -440,6 +102,31 @@ def test_a_horizon_that_is_never_reached_does_not_hold_the_position_for_ever(
         reader.drain()
     assert ports(spool) == list(range(30))
     assert len(reader._horizon._stored) <= 10
+
+
+def test_what_a_renamed_file_hid_is_read_at_once(reader, spool, journal_directory, monkeypatch):
+    """While journalctl looks for files, one that is renamed just then can escape it."""
+    journal_directory.write(login(1))
+    journal_directory.rotate("system@1.journal")
+    reader.drain()
+    journal_directory.write(login(2))
+    journal_directory.rotate("system@2.journal")
+    journal_directory.write(login(3))
+    hidden = journal_directory.path / "system@2.journal"
+    away = journal_directory.path.parent / hidden.name
+    read = reader._journal.after
+
+    def rotated_meanwhile(position):
+        if hidden.exists():
+            hidden.rename(away)
+            yield from read(position)
+            away.rename(hidden)
+        monkeypatch.undo()
+
+    monkeypatch.setattr(reader._journal, "after", rotated_meanwhile)
+    assert reader.drain() == 2
+    assert ports(spool) == [1, 3, 2]
+    assert reader.drain() == 0
 
 
 # Damaged files
@@ -597,21 +284,3 @@ def test_a_short_lived_process_without_a_unit_is_read(
     assert (first["type"], first["source_port"]) == ("login", 1)
     assert second["type"] == "untrusted", "nothing confirms that it was sshd; it is kept, though"
     assert (third["type"], third["source_port"]) == ("login", 3)
-
-
-def test_a_spool_without_a_usable_position_is_set_aside(start, spool, journal_directory, tmp_path):
-    journal_directory.write(login(1))
-    start().drain()
-    spool.close()
-    connection = sqlite3.connect(tmp_path / FILE_NAME)
-    connection.execute("UPDATE state SET value = '{\"cursor\": 1}' WHERE name = 'position'")
-    connection.commit()
-    connection.close()
-    again = Spool(tmp_path, 100_000_000)
-    reader = start()
-    reader._spool = again
-    reader.drain()
-    gap, event = take(again)
-    assert (gap["type"], gap["reason"]) == ("journal_gap", "spool_damaged")
-    assert event["source_port"] == 1
-    again.close()

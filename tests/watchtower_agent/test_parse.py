@@ -90,6 +90,24 @@ def test_an_entry_without_time_is_an_error(sshd_fields):
         Parser().parse(JournalEntry(sshd_fields(LINE)))
 
 
+def test_a_line_of_sshds_whole_length_may_have_lost_its_end(sshd_fields):
+    """There is one way to read it, and the true user and address may have stood behind."""
+    line = (
+        "Accepted publickey for al from 192.0.2.1 port 4711 ssh2: RSA-CERT SHA256:"
+        + "A" * 43
+        + " ID {} (serial 1) CA RSA SHA256:"
+        + "A" * 43
+    )
+    short, whole = (
+        parsed(sshd_fields(line.format("x" * (length - len(line) + 2)))) for length in (499, 500)
+    )
+    assert (short.get("ambiguous"), short["user"]) == (None, "al")
+    assert whole["ambiguous"] is True
+    assert "user" not in whole
+    assert "source_ip" not in whole
+    assert whole["type"] == "login"
+
+
 def test_blanks_at_the_end_hide_no_cut(sshd_fields):
     """A key id of blanks pushes the rest beyond sshd's 500 bytes; journald strips the blanks."""
     whole = (

@@ -1,10 +1,10 @@
 """From real journal files into a real spool."""
 
-import json
 import threading
 import time
 
 import pytest
+from logins import ALL_HISTORY, BOOT, CRON, SECOND, login, ports, take
 
 from watchtower_agent import reader as module
 from watchtower_agent.event import format_timestamp
@@ -16,33 +16,6 @@ from watchtower_agent.reader import JournalReader
 from watchtower_agent.spool import FILE_NAME, Position, Spool
 from watchtower_agent.spool_file import SpoolError
 
-BOOT = "b0" * 16
-NEXT_BOOT = "b1" * 16
-CRON = {"MESSAGE": "job", "SYSLOG_IDENTIFIER": "cron", "_COMM": "cron"}
-ALL_HISTORY = 24 * 365 * 50
-
-
-def login(number):
-    return f"Accepted password for user{number} from 192.0.2.1 port {number} ssh2"
-
-
-@pytest.fixture
-def boot(monkeypatch):
-    """Choose which boot is the running one."""
-
-    def choose(boot_id):
-        monkeypatch.setattr(module, "current_boot_id", lambda: boot_id)
-
-    choose(BOOT)
-    return choose
-
-
-@pytest.fixture
-def spool(tmp_path):
-    spool = Spool(tmp_path, 100_000_000)
-    yield spool
-    spool.close()
-
 
 def make_reader(directory, spool, stop, backfill_hours=ALL_HISTORY):
     parser = Parser(host=Host(labels=Labels(region="eu")))
@@ -53,17 +26,6 @@ def make_reader(directory, spool, stop, backfill_hours=ALL_HISTORY):
 @pytest.fixture
 def reader(journal_directory, spool, stop, boot):
     return make_reader(journal_directory, spool, stop)
-
-
-def take(spool):
-    """Return the events in the spool and empty it, as if they were delivered."""
-    batch = spool.batch(10_000, 100_000_000)
-    spool.settle([event.seq for event in batch], [])
-    return [json.loads(event.body) for event in batch]
-
-
-def ports(spool):
-    return [event.get("source_port", event["type"]) for event in take(spool)]
 
 
 def test_every_event_once_over_many_readings(reader, spool, journal_directory):
@@ -124,12 +86,12 @@ def test_across_a_reboot(reader, spool, journal_directory, boot):
     journal_directory.write(login(1))
     reader.drain()
     journal_directory.write(login(2))
-    journal_directory.write(login(3), boot=NEXT_BOOT)
-    boot(NEXT_BOOT)
+    journal_directory.write(login(3), boot=SECOND)
+    boot(SECOND)
     assert reader.drain() == 2
     assert ports(spool) == [1, 2, 3]
     assert reader.drain() == 0
-    assert spool.position().boot_id == NEXT_BOOT
+    assert spool.position().boot_id == SECOND
 
 
 def test_across_a_reboot_with_the_clock_set_back(reader, spool, journal_directory, boot):
@@ -139,11 +101,11 @@ def test_across_a_reboot_with_the_clock_set_back(reader, spool, journal_director
     journal_directory.write(login(2))
     journal_directory.rotate("system@1.journal")
     journal_directory.clock -= 10**12
-    journal_directory.write(login(3), boot=NEXT_BOOT)
-    boot(NEXT_BOOT)
+    journal_directory.write(login(3), boot=SECOND)
+    boot(SECOND)
     reader.drain()
     assert ports(spool) == [1, 2, 3]
-    journal_directory.write(login(4), boot=NEXT_BOOT)
+    journal_directory.write(login(4), boot=SECOND)
     reader.drain()
     assert ports(spool) == [4]
 
@@ -151,11 +113,11 @@ def test_across_a_reboot_with_the_clock_set_back(reader, spool, journal_director
 def test_a_reboot_without_a_word_of_sshd(reader, spool, journal_directory, boot):
     journal_directory.write(login(1))
     reader.drain()
-    journal_directory.write(CRON, boot=NEXT_BOOT)
-    boot(NEXT_BOOT)
+    journal_directory.write(CRON, boot=SECOND)
+    boot(SECOND)
     assert reader.drain() == 0
-    assert spool.position().boot_id == NEXT_BOOT
-    journal_directory.write(login(2), boot=NEXT_BOOT)
+    assert spool.position().boot_id == SECOND
+    journal_directory.write(login(2), boot=SECOND)
     reader.drain()
     assert ports(spool) == [1, 2]
 
@@ -181,15 +143,20 @@ def test_a_vacuumed_position_becomes_a_gap_with_two_ends(reader, spool, journal_
 USERS = {"_UID": "1000", "_SYSTEMD_UNIT": "session-1.scope"}
 
 
-@pytest.mark.parametrize("last", ["system.journal", "user-1000.journal"])
-def test_what_users_wrote_hides_no_gap(reader, spool, journal_directory, sshd_fields, last):
+@pytest.mark.parametrize("last", ["a login", "sudo", "what is not asked for"])
+def test_what_users_wrote_hides_no_gap(reader, spool, journal_directory, monkeypatch, last):
     """Their entries are in other files, which are vacuumed later than the system's."""
-    sudo = sshd_fields("ran", SYSLOG_IDENTIFIER="sudo", _COMM="sudo", _EXE=None, **USERS)
+    sudo = {"MESSAGE": "ran", "SYSLOG_IDENTIFIER": "sudo", "_COMM": "sudo", **USERS}
     journal_directory.write(login(1))
     journal_directory.write(sudo, file="user-1000.journal")
-    if last == "system.journal":
+    if last == "a login":
         journal_directory.write(login(2))
     reader.drain()
+    if last == "what is not asked for":
+        journal_directory.write({**CRON, **USERS}, file="user-1000.journal")
+        monkeypatch.setattr(module, "_ANCHOR_SECONDS", -1.0)
+        reader.drain()
+        assert spool.position().realtime == journal_directory.clock
     read_up_to = spool.position().realtime
     take(spool)
     journal_directory.write(login(3))
@@ -218,8 +185,8 @@ def test_the_vanished_journal_of_a_volatile_host_is_a_gap(reader, spool, journal
     journal_directory.write(login(1))
     reader.drain()
     (journal_directory.path / "system.journal").unlink()
-    journal_directory.write(login(2), boot=NEXT_BOOT)
-    boot(NEXT_BOOT)
+    journal_directory.write(login(2), boot=SECOND)
+    boot(SECOND)
     reader.drain()
     assert ports(spool) == [1, "journal_gap", 2]
 
@@ -369,13 +336,34 @@ def test_news_are_read_when_they_come(running, spool, journal_directory):
         wait_for(spool, [number])
 
 
+def write_now(journal_directory, number):
+    journal_directory.write(login(number), boot=current_boot_id())
+
+
 def test_news_are_read_even_if_the_follower_says_nothing(
     running, spool, journal_directory, monkeypatch
 ):
-    monkeypatch.setattr(running._doorbell, "wait", lambda _: False)
     monkeypatch.setattr(module, "_LAST_LOOK_SECONDS", 1.0)
-    journal_directory.write(login(1), boot=current_boot_id())
+    write_now(journal_directory, 1)
     wait_for(spool, [1])
+    monkeypatch.setattr(running._doorbell, "wait", running._stop.wait)
+    # The last ring may have come from before.
+    time.sleep(3)
+    write_now(journal_directory, 2)
+    wait_for(spool, [2])
+
+
+def test_a_follower_that_says_nothing_is_replaced(running, spool, journal_directory, monkeypatch):
+    monkeypatch.setattr(module, "_LAST_LOOK_SECONDS", 1.0)
+    monkeypatch.setattr(module, "_LATE_RING_SECONDS", 0.1)
+    replaced = threading.Event()
+    write_now(journal_directory, 1)
+    wait_for(spool, [1])
+    monkeypatch.setattr(running._doorbell, "wait", running._stop.wait)
+    monkeypatch.setattr(running._doorbell, "replace", replaced.set)
+    time.sleep(3)
+    write_now(journal_directory, 2)
+    assert replaced.wait(30)
 
 
 def test_a_failure_is_said_once_and_so_is_its_end(

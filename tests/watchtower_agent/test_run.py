@@ -187,6 +187,29 @@ def test_a_clock_in_1970_keeps_what_happens_until_it_is_right(agent, write, stan
     assert agent.log.read_text().count("is not yet valid") == 1
 
 
+# Names are not found before there is a file of this name.
+NO_NAMES_UNTIL = """
+import os, socket
+really = socket.getaddrinfo
+def getaddrinfo(host, *rest, **more):
+    if not os.path.exists({path!r}):
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    return really(host, *rest, **more)
+socket.getaddrinfo = getaddrinfo
+"""
+
+
+def test_names_that_are_found_a_minute_after_boot(agent, write, stand_in, tmp_path):
+    path = tmp_path / "network-is-up"
+    write(login(1))
+    agent(program=NO_NAMES_UNTIL.format(path=str(path)) + IMPATIENT + PROGRAM)
+    wait_for_line(agent.log, "cannot be reached")
+    write(login(2))
+    assert not stand_in.requests
+    path.touch()
+    stand_in.wait_until(lambda s: ports(s) == [1, 2])
+
+
 def test_a_journal_that_cannot_be_read_is_told_and_waited_for(
     agent, write, stand_in, journal_directory
 ):

@@ -85,6 +85,14 @@ def test_retry_after_is_honoured(spool, sender, stand_in):
     assert 20 <= sender.step() <= 21
 
 
+def test_agents_that_were_told_the_same_do_not_return_together(spool, sender, stand_in):
+    spool.add([login()], None)
+    stand_in.script += [(503, {"Retry-After": "20"}, b"")] * 20
+    waits = {sender.step() for _ in range(20)}
+    assert len(waits) == 20
+    assert max(waits) > 22
+
+
 def test_a_wrong_token_is_said_once_and_tried_slowly(spool, sender, stand_in, caplog):
     spool.add([login()], None)
     stand_in.script += [(401, {}, b"")] * 3

@@ -1,0 +1,93 @@
+"""The position, or the journal, is gone: done to real journal files."""
+
+import sqlite3
+
+import pytest
+from logins import BOOT, CRON, SECOND, THIRD, login, ports, take
+
+from watchtower_agent.spool import FILE_NAME, Spool
+
+
+def test_a_gap_has_two_ends(reader, spool, journal_directory):
+    journal_directory.write(login(1))
+    reader.drain()
+    journal_directory.write(login(2))
+    (journal_directory.path / "system.journal").unlink()
+    journal_directory.write(CRON, login(3))
+    reader.drain()
+    first, gap, _ = take(spool)
+    assert (gap["type"], gap["reason"]) == ("journal_gap", "entries_vanished")
+    assert gap["gap_since"] == first["timestamp"]
+    assert gap["gap_until"] == "2025-11-23T12:00:03.000000Z"
+
+
+def test_the_oldest_entry_left_is_read_even_if_the_agent_dies_at_the_gap(
+    start, spool, journal_directory
+):
+    journal_directory.write(login(1))
+    start().drain()
+    (journal_directory.path / "system.journal").unlink()
+    journal_directory.write(login(2), login(3))
+    dying = start()
+    dying._journal.boot = lambda _: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        dying.drain()
+    start().drain()
+    assert ports(spool) == [1, "journal_gap", 2, 3]
+
+
+def test_behind_a_gap_all_boots_are_read(start, spool, journal_directory, boot):
+    """The oldest entry left is of a boot before the one in which the position was lost."""
+    for boot_id, number in ((BOOT, 1), (SECOND, 2)):
+        boot(boot_id)
+        journal_directory.write(login(number), boot=boot_id)
+        start().drain()
+        journal_directory.rotate(f"system@{number}.journal")
+    take(spool)
+    (journal_directory.path / "system@2.journal").unlink()
+    journal_directory.write(login(3), boot=SECOND)
+    journal_directory.rotate("system@3.journal")
+    boot(THIRD)
+    journal_directory.write(login(4), boot=THIRD)
+    start().drain()
+    assert ports(spool) == ["journal_gap", 1, 3, 4]
+
+
+def test_a_volatile_journal_and_a_reboot_while_the_collector_is_away(
+    start, spool, journal_directory, boot, tmp_path
+):
+    """What was spooled survives; the rest is a gap that says from when to when."""
+    journal_directory.write(login(1), login(2))
+    start().drain()
+    journal_directory.write(login(3))
+    spool.close()
+    (journal_directory.path / "system.journal").unlink()
+    journal_directory.write(login(4), boot=SECOND)
+    boot(SECOND)
+    after_the_reboot = Spool(tmp_path, 100_000_000)
+    reader = start()
+    reader._spool = after_the_reboot
+    reader.drain()
+    first, second, gap, fourth = take(after_the_reboot)
+    assert [event["source_port"] for event in (first, second, fourth)] == [1, 2, 4]
+    assert gap["type"] == "journal_gap"
+    assert (gap["gap_since"], gap["gap_until"]) == (second["timestamp"], fourth["timestamp"])
+    after_the_reboot.close()
+
+
+def test_a_spool_without_a_usable_position_is_set_aside(start, spool, journal_directory, tmp_path):
+    journal_directory.write(login(1))
+    start().drain()
+    spool.close()
+    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    connection.execute("UPDATE state SET value = '{\"cursor\": 1}' WHERE name = 'position'")
+    connection.commit()
+    connection.close()
+    again = Spool(tmp_path, 100_000_000)
+    reader = start()
+    reader._spool = again
+    reader.drain()
+    gap, event = take(again)
+    assert (gap["type"], gap["reason"]) == ("journal_gap", "spool_damaged")
+    assert event["source_port"] == 1
+    again.close()
