@@ -9,9 +9,19 @@ _SHOWN_BYTES = 2048
 # log.c, target console-prefixed: the facility and level of syslog.h before each line.
 _DEBUG_LINE = re.compile(rb"^<(?:7|31)>.*\n?", re.MULTILINE)
 _PREFIX = re.compile(rb"^<[0-9]{1,3}>", re.MULTILINE)
-# What lies behind the damage in a file journalctl leaves out, and its exit status is 0: that it
-# "Can't iterate through …, ignoring: Bad message" (sd-journal.c) is said at the level debug only.
-_DAMAGE = (b"Can't iterate through", b"Bad message")
+# What it cannot read journalctl leaves out, and its exit status is 0: a file that is truncated or
+# corrupt (journal-util.c), what lies behind the damage in one (sd-journal.c), fields of an entry
+# (journal-file.c), an entry (logs-show.c). Most of it is said at the level debug only.
+IGNORED_FILE = ", ignoring file"
+_DAMAGE = (
+    b"Can't iterate through",
+    b"Bad message",
+    b" is bad, skipping over it",
+    b" invalid, skipping over it",
+    b"Skipping message we can't read",
+    # Last, because it is said at each reading.
+    IGNORED_FILE.encode(),
+)
 
 # What makes journalctl say so.
 ENVIRONMENT = {

@@ -32,6 +32,11 @@ class Cursor(NamedTuple):
     monotonic: int | None
     realtime: int | None
 
+    @property
+    def moment(self) -> tuple[str, int | None]:
+        """What entries share that journald wrote at once."""
+        return self.boot_id, self.monotonic
+
     @classmethod
     def read(cls, text: str) -> Cursor:
         """Return what a cursor says; of one in another form, that it is equal to itself."""

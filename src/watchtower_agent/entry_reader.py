@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from watchtower_agent.cursor import Cursor
 from watchtower_agent.entry import ENTRY_FIELDS, JournalEntry
 from watchtower_agent.export_format import ExportStream
-from watchtower_agent.journalctl import Journalctl, JournalError
+from watchtower_agent.journalctl import Journalctl, JournalctlExitError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -56,7 +56,9 @@ class EntryReader:
     ) -> Generator[JournalEntry, None, None]:
         """Yield what journalctl prints, with an UnreadableEntry for what it fails at.
 
-        It ends at an entry of a damaged file ("Invalid field."), and would do so each time.
+        It ends at an entry of a damaged file ("Invalid field."), and would do so each time. The
+        arguments name a cursor to begin at: without one --lines counts from the end, and the first
+        entry could not be looked at alone.
 
         Raises:
             JournalError: journalctl failed for another reason.
@@ -69,7 +71,7 @@ class EntryReader:
                 for entry in self._printed(arguments, matches):
                     last = entry
                     yield entry
-            except JournalError as error:
+            except JournalctlExitError as error:
                 failure = error
             else:
                 return
@@ -130,7 +132,7 @@ class EntryReader:
         try:
             for _ in self._printed([*arguments, "--lines=1"], matches):
                 pass
-        except JournalError:
+        except JournalctlExitError:
             return False
         return True
 
@@ -161,6 +163,6 @@ class EntryReader:
             ) as journalctl:
                 for printed in journalctl.lines():
                     line = printed
-        except JournalError:
+        except JournalctlExitError:
             return None
         return UnreadableEntry.at(line.decode("ascii", "replace").partition(_SHOWN_CURSOR)[2])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from watchtower_agent.cursor import Cursor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from watchtower_agent.entry import JournalEntry
 
@@ -19,14 +19,15 @@ _BEYOND_ENTRIES = 10_000
 class Horizon:
     """What of a reading is complete, so that the position may move behind it.
 
-    journald writes one entry after the other and stamps each when the one before it is written.
-    But it writes into several files, one for the system and one for each user; it renames them
-    when it rotates; and journalctl looks at them one after the other. So
+    journald writes one entry after the other and stamps each when those of the moment before are
+    written. But it writes into several files, one for the system and one for each user; it renames
+    them when it rotates; and journalctl looks at them one after the other. So
 
     - of what was written while journalctl looked, it can print an entry and miss an older one in
       another file. What was stamped before that is complete.
     - of files that were renamed while journalctl looked for files, it can miss one as a whole.
       Then nothing is complete, and the reading is repeated.
+    - entries that it writes at once have one stamp, and from two files they come in any order.
 
     What was stored from beyond the horizon is read again the next time, and known by then.
 
@@ -75,9 +76,16 @@ class Horizon:
         """Return whether this entry is stored, though the position did not move behind it."""
         return bool(self._stored) and Cursor.read(entry.cursor).identity in self._stored
 
-    def store(self, cursors: Iterable[str]) -> None:
-        """Note which entries are stored without the position having moved behind them."""
-        for cursor in map(Cursor.read, cursors):
+    def store(self, cursors: Sequence[str], complete: int) -> None:
+        """Note which entries are stored and will be read again: the position is behind some only.
+
+        Those are the ones behind the first ``complete``, and of these the last one's own moment.
+        """
+        passed = Cursor.read(cursors[complete - 1]) if complete else None
+        first = complete
+        while passed and first and Cursor.read(cursors[first - 1]).moment == passed.moment:
+            first -= 1
+        for cursor in map(Cursor.read, cursors[first:]):
             if len(self._stored) < _BEYOND_ENTRIES:
                 self._stored[cursor.identity] = cursor.monotonic or 0
 

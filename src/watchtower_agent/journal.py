@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from watchtower_agent.cursor import Cursor
 from watchtower_agent.entry_reader import EntryReader
-from watchtower_agent.journalctl import Journalctl, JournalError
+from watchtower_agent.journalctl import Journalctl, JournalctlExitError, JournalError
 from watchtower_agent.spool import Position
 from watchtower_agent.su import Su
 from watchtower_agent.sudo import Sudo
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 # systemd-journald.service(8), "Files".
 _PLACES = (Path("/run/log/journal"), Path("/var/log/journal"))
+# journalctl.c, journalctl-show.c.
+_REFUSED_CURSOR = "Failed to seek to cursor"
+# A cursor without an entry: the first since a time, in microseconds since 1970.
+_SINCE = "--cursor=t={:x}"
+_BEGINNING = _SINCE.format(1)
 _BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 # What an entry claims to be, whether it may be believed or not: parse tells the two apart.
 _CLAIMS = tuple(
@@ -94,11 +99,12 @@ class Journal:
 
     def since(self, seconds: int) -> Iterator[JournalEntry]:
         """Yield what was received at or after a time in seconds since 1970; all, for 0."""
-        yield from self._entries.read([f"--since=@{seconds}"] if seconds else [], self.matches())
+        begin = _SINCE.format(max(1, seconds * 1_000_000))
+        yield from self._entries.read([begin], self.matches())
 
     def boot(self, boot_id: str) -> Iterator[JournalEntry]:
         """Yield the entries of one boot."""
-        yield from self._entries.read([], self.matches(boot_id))
+        yield from self._entries.read([_BEGINNING], self.matches(boot_id))
 
     def after(self, position: Position) -> Iterator[JournalEntry]:
         """Yield the entries behind a position that are of the same boot.
@@ -117,7 +123,7 @@ class Journal:
         with closing(self._entries.read(arguments, self.matches(position.boot_id))) as entries:
             try:
                 first = next(entries, None)
-            except JournalError:
+            except JournalctlExitError:
                 # journalctl refuses a malformed cursor; is it that, or is it the journal?
                 if self.holds(position):
                     raise
@@ -130,7 +136,7 @@ class Journal:
                         raise CursorLostError
                     held = True
                     break
-                if _is_before(there, here):
+                if is_before(there, here):
                     continue
                 # It may only be hidden by the filter: a quiet host's position is any entry's.
                 self._look_for(position)
@@ -163,10 +169,11 @@ class Journal:
                     there = Cursor.read(entry.cursor)
                     if there.identity == here.identity:
                         return True
-                    if not _is_before(there, here):
+                    # Entries that journald writes at once have one stamp.
+                    if is_before(here, there):
                         return False
-        except JournalError:
-            if self.head() is None:
+        except JournalctlExitError as error:
+            if _REFUSED_CURSOR not in str(error):
                 raise
         return False
 
@@ -194,10 +201,10 @@ class Journal:
         What users' processes write, sudo for one, goes to a file for each user (SplitMode= in
         journald.conf(5)), which fills slowly. So the entry may outlive what sshd wrote after it.
         """
-        head = self._first(["--system", f"_BOOT_ID={here.boot_id}"])
+        head = self._first([_BEGINNING, "--system", f"_BOOT_ID={here.boot_id}"])
         if head is None:
-            return self._first(["--system"]) is None
-        return not _is_before(here, Cursor.read(head.cursor))
+            return self._first([_BEGINNING, "--system"]) is None
+        return not is_before(here, Cursor.read(head.cursor))
 
     def boots(self) -> list[str]:
         """Return the ids of all boots that the journal holds entries of, in no order."""
@@ -206,7 +213,7 @@ class Journal:
 
     def head(self, boot_id: str | None = None) -> JournalEntry | None:
         """Return the oldest entry of all, or of one boot, whoever wrote it."""
-        return self._first([f"_BOOT_ID={boot_id}"] if boot_id else [])
+        return self._first([_BEGINNING, *([f"_BOOT_ID={boot_id}"] if boot_id else [])])
 
     def oldest_behind(self, position: Position) -> JournalEntry | None:
         """Return the oldest entry left of the system's own journal since a position's time.
@@ -214,12 +221,21 @@ class Journal:
         Older ones may be left in the files of users, which are vacuumed at another time, or in a
         folder that the journal is not written to any more.
         """
-        seconds, rest = divmod(position.realtime, 1_000_000)
-        return self._first(["--system", f"--since=@{seconds}.{rest:06d}"])
+        return self._first([_SINCE.format(position.realtime), "--system"])
 
     def tail(self, boot_id: str) -> JournalEntry | None:
-        """Return the newest entry of a boot, whoever wrote it."""
-        return self._first(["--lines=1", f"_BOOT_ID={boot_id}"])
+        """Return the newest entry but one of a boot, whoever wrote it; None if there is none.
+
+        Not the newest: journald may be about to file it, by its boot already and not yet by what
+        the filter asks for. It files one entry after the other.
+        """
+        arguments = ["--lines=2", f"_BOOT_ID={boot_id}", *self._source]
+        try:
+            with closing(self._entries.read(arguments, ())) as entries:
+                newest = list(entries)
+        except JournalctlExitError:  # one of them is damaged
+            return None
+        return newest[0] if len(newest) > 1 else None
 
     def _first(self, arguments: Sequence[str]) -> JournalEntry | None:
         with closing(self._entries.read([*arguments, *self._source], ())) as entries:
@@ -233,7 +249,7 @@ def _changed_at(folder: Path) -> int | None:
         return None
 
 
-def _is_before(there: Cursor, here: Cursor) -> bool:
+def is_before(there: Cursor, here: Cursor) -> bool:
     """Return whether an entry of the same boot lies before another.
 
     journalctl prints such entries, too: in a file with nothing behind the cursor it looks for the

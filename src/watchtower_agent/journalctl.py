@@ -31,6 +31,10 @@ class JournalError(Exception):
     """journalctl failed. The text holds what it said, and what to do where that is known."""
 
 
+class JournalctlExitError(JournalError):
+    """It ended by itself, with an error: what it was asked for, or the journal, is at fault."""
+
+
 class StoppedError(Exception):
     """The wait was cut short because the agent is to stop."""
 
@@ -96,7 +100,9 @@ class Journalctl:
             yield chunk
         status = self._process.wait()
         if status:
-            raise JournalError(_explain(self.complaints.text(), status))
+            # Killed, for want of memory for example, it has failed without being at fault.
+            kind = JournalctlExitError if status > 0 else JournalError
+            raise kind(_explain(self.complaints.text(), status))
 
     def lines(self) -> Iterator[bytes]:
         """Yield each line of standard output, of an overlong one its end.

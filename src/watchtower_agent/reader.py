@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from watchtower_agent import gap
+from watchtower_agent.complaints import IGNORED_FILE
 from watchtower_agent.cursor import Cursor
 from watchtower_agent.doorbell import Doorbell
 from watchtower_agent.entry import EntryError, JournalEntry
@@ -19,6 +20,7 @@ from watchtower_agent.journal import (
     CursorLostError,
     Journal,
     current_boot_id,
+    is_before,
     position_at,
     position_of,
 )
@@ -52,6 +54,8 @@ _RETRY_SECONDS = 10.0
 _ANCHOR_SECONDS = 1800.0
 # A reading that a rotation has disturbed is repeated; the next one is undisturbed, as a rule.
 _READINGS = 3
+# A journal file, if its name is known, and the boot in which the damage was noticed.
+_Damage = tuple[str, str]
 _JOURNAL_FILE = re.compile(r"/\S+\.journal~?")
 
 
@@ -85,7 +89,8 @@ class JournalReader:
         self._anchored_at = 0.0
         self._horizon = Horizon(journal.files)
         self._looked_at: float | None = None
-        self._damage_reported: set[tuple[str, str]] = set()
+        self._damage_reported: set[_Damage] = set()
+        self._damage_seen: dict[_Damage, Position | None] = {}
         self.trouble = Trouble()
 
     def run(self) -> None:
@@ -141,7 +146,8 @@ class JournalReader:
         found = self._read_on(position, boot_id) if position else self._read_first(boot_id)
         self._report_damage(position)
         if not found and tail is not None and self._horizon.look():
-            self._spool.add([], position_of(tail))
+            if position is None or not _has_passed(position, tail):
+                self._spool.add([], position_of(tail))
             self._anchored_at = time.monotonic()
         return found
 
@@ -171,11 +177,11 @@ class JournalReader:
             if self._backfill_seconds:
                 since = max(1, int(time.time()) - self._backfill_seconds)
                 found = self._store(self._journal.since(since))
-            self._spool.know_boots(boots)
+            self._spool.know_boots([boot for boot in boots if boot != boot_id])
             self._looked_at = time.monotonic()
             return found
         head = self._journal.head()
-        if head is None:
+        if head is None or not self._horizon.look():
             return 0
         found = self._begin_anew(gap.spool_damaged(self._parser.host, aside, head), head)
         return found + self._read_other_boots(position_of(head), boot_id)
@@ -186,6 +192,9 @@ class JournalReader:
             found = self._store(self._journal.after(position))
         except CursorLostError:
             head = self._journal.head()
+            if not self._horizon.look():
+                # Perhaps it is in a file that is being renamed.
+                return 0
             if head is None:
                 # An empty journal: journald has not begun to write. Wait for its first entry.
                 return 0
@@ -224,7 +233,8 @@ class JournalReader:
                 if not self._horizon.look():
                     return found
                 self._spool.know_boots([*(self._spool.known_boots() or ()), boot])
-            self._spool.know_boots(there)
+            # The running one is not, before there is a position in it.
+            self._spool.know_boots([boot for boot in there if boot != boot_id])
             self._looked_at = time.monotonic()
         if position.boot_id != boot_id and self._horizon.look():
             found += self._store(self._journal.boot(boot_id))
@@ -245,13 +255,24 @@ class JournalReader:
         return [boot for _, boot in sorted(unread)]
 
     def _report_damage(self, since: Position | None) -> None:
-        """Report, once for each file, that journalctl left out what it could not read."""
+        """Report, once for each file, that journalctl left out what it could not read.
+
+        That it ignores a file is said at each reading, and believed the second time: one that is
+        just being made looks alike.
+        """
         damage = self._journal.take_damage()
         until = self._spool.position()
-        path = _JOURNAL_FILE.search(damage)
-        key = (path[0] if path else "", until.boot_id if until else "")
-        if not damage or until is None or key in self._damage_reported:
+        if not damage or until is None or self._horizon.disturbed:
             return
+        path = _JOURNAL_FILE.search(damage)
+        key = (path[0] if path else "", until.boot_id)
+        if key in self._damage_reported:
+            return
+        if IGNORED_FILE in damage:
+            if key not in self._damage_seen:
+                self._damage_seen = {key: since}
+                return
+            since = self._damage_seen[key]
         log.warning(
             "A file of the journal is damaged, and entries in it may never have been read (%s). "
             "'journalctl --verify' tells which file it is.",
@@ -296,7 +317,7 @@ class JournalReader:
         if group.events or position is not None:
             self._spool.add(group.events, position)
         if moves:
-            self._horizon.store(group.cursors[complete:])
+            self._horizon.store(group.cursors, complete)
         self.pulse.beat()
 
     def _events(self, entry: JournalEntry, before: JournalEntry | None) -> list[Event]:
@@ -310,3 +331,8 @@ class JournalReader:
             log.warning("An entry of the journal was skipped: %s", error)
             return []
         return [] if event is None else [event]
+
+
+def _has_passed(position: Position, entry: JournalEntry) -> bool:
+    here, there = Cursor.read(position.cursor), Cursor.read(entry.cursor)
+    return here.boot_id == there.boot_id and is_before(there, here)

@@ -7,6 +7,7 @@ import pytest
 from logins import BOOT, CRON, FOURTH, SECOND, THIRD, login, ports, take
 
 from watchtower_agent import reader as module
+from watchtower_agent.journalctl import StoppedError
 
 YEAR = 365 * 86_400 * 1_000_000
 
@@ -108,7 +109,7 @@ def test_the_first_start_with_a_clock_in_1970_reads_all_there_is(
 def test_the_first_start_with_a_clock_in_2100_misses_nothing_from_then_on(
     start, spool, journal_directory, monkeypatch
 ):
-    journal_directory.write(login(1))
+    journal_directory.write(login(1), CRON)
     monkeypatch.setattr(module.time, "time", lambda: 4_102_444_800.0)
     reader = start(backfill_hours=24)
     assert reader.drain() == 0
@@ -160,6 +161,28 @@ def test_files_that_were_away_are_read_to_their_end_when_they_are_back(
     start().drain()
     # What was delivered before is known to the collector by its event_id.
     assert ports(spool) == [1, 2]
+
+
+def test_a_boot_that_ended_before_any_of_it_was_read_is_read(
+    start, spool, journal_directory, boot, monkeypatch
+):
+    """The agent was killed right after it had looked which boots there are."""
+    journal_directory.write(login(1))
+    start().drain()
+    journal_directory.write(login(2), boot=SECOND)
+    boot(SECOND)
+    killed = start()
+
+    def kill(_):
+        raise StoppedError
+
+    monkeypatch.setattr(killed._journal, "boot", kill)
+    with pytest.raises(StoppedError):
+        killed.drain()
+    journal_directory.write(login(3), boot=THIRD)
+    boot(THIRD)
+    start().drain()
+    assert ports(spool) == [1, 2, 3]
 
 
 def test_a_crash_between_two_boots_loses_neither(start, spool, journal_directory, boot):

@@ -21,6 +21,60 @@ def test_a_gap_has_two_ends(reader, spool, journal_directory):
     assert gap["gap_until"] == "2025-11-23T12:00:03.000000Z"
 
 
+SUDO = {
+    "MESSAGE": "alice : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/ls",
+    "SYSLOG_IDENTIFIER": "sudo",
+    "_COMM": "sudo",
+    "_SYSTEMD_UNIT": "session-1.scope",
+    "_UID": "1000",
+}
+
+
+def test_a_file_that_is_renamed_just_then_is_no_gap(reader, spool, journal_directory, monkeypatch):
+    """The last entry is a user's, so the system's own journal is looked for, and it rotates."""
+    journal_directory.write(login(1))
+    journal_directory.write(SUDO, file="user-1000.journal")
+    reader.drain()
+    take(spool)
+    folder = journal_directory.path
+    look = reader._journal._first
+
+    def rotated_meanwhile(arguments):
+        if "--system" not in arguments:
+            return look(arguments)
+        monkeypatch.undo()
+        (folder / "system.journal").rename(folder.parent / "renamed")
+        journal_directory.write(login(2))
+        try:
+            return look(arguments)
+        finally:
+            (folder.parent / "renamed").rename(folder / "system@1.journal")
+
+    monkeypatch.setattr(reader._journal, "_first", rotated_meanwhile)
+    monkeypatch.setattr("watchtower_agent.reader.current_boot_id", lambda: BOOT)
+    reader.drain()
+    assert ports(spool) == [2]
+
+
+def test_entries_that_were_written_at_once_are_no_gap(reader, spool, journal_directory):
+    """journald's word about dropped messages, and the message that made it say so."""
+    dropped = {
+        "MESSAGE": "Suppressed 5 messages from session-1.scope",
+        "MESSAGE_ID": "a596d6fe7bfa4994828e72309e95d61e",
+        "SYSLOG_IDENTIFIER": "systemd-journald",
+        "_TRANSPORT": "driver",
+        "_UID": "0",
+    }
+    journal_directory.write(login(1), dropped)
+    journal_directory.clock -= 1_000_000
+    journal_directory.monotonic -= 1_000_000
+    journal_directory.write(SUDO, file="user-1000.journal")
+    assert reader.drain() == 3
+    assert {event["type"] for event in take(spool)} == {"login", "journal_gap", "untrusted"}
+    assert [reader.drain() for _ in range(3)] == [0, 0, 0]
+    assert take(spool) == []
+
+
 def test_the_oldest_entry_left_is_read_even_if_the_agent_dies_at_the_gap(
     start, spool, journal_directory
 ):

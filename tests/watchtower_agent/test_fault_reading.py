@@ -157,7 +157,7 @@ def test_a_journalctl_that_is_killed_costs_no_entry(
     dying.write_text(
         "#!/bin/sh\n"
         'case "$*" in\n'
-        f'  *--since*) journalctl "$@" | head -n 2; : > {tmp_path}/died; kill -9 $$ ;;\n'
+        f'  *--cursor=t=*) journalctl "$@" | head -n 2; : > {tmp_path}/died; kill -9 $$ ;;\n'
         '  *) exec journalctl "$@" ;;\n'
         "esac\n"
     )
