@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import time
-import uuid
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,7 @@ class Heartbeat:
         return self.host.event(
             HEARTBEAT,
             format_timestamp(now),
-            uuid.uuid4().hex,
+            os.urandom(16).hex(),
             {
                 "agent_version": vitals.version,
                 "started_at": format_timestamp(int(vitals.started_at * 1_000_000)),
