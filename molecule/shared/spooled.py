@@ -30,3 +30,9 @@ def spooled(host: Host, **wanted: object) -> list[dict[str, Any]]:
 def name_of(host: Host) -> str:
     """Return the host's name."""
     return host.check_output("hostname")
+
+
+def main_process(host: Host) -> str:
+    """Return the agent's process id, "0" if there is none."""
+    process: str = host.check_output("systemctl show --property=MainPID --value watchtower-agent")
+    return process

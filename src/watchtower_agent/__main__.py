@@ -65,11 +65,9 @@ def _main() -> int:
     return _run()
 
 
-# Each command imports what it needs itself: status and parse work without requests, and the
-# daemon, which stays in memory, without status and check.
 def _status(*, as_json: bool) -> int:
-    from watchtower_agent.status import read_status  # noqa: PLC0415
-    from watchtower_agent.status_text import status_json, status_text  # noqa: PLC0415
+    from watchtower_agent.status import read_status  # noqa: PLC0415  # the daemon does without
+    from watchtower_agent.status_text import status_json, status_text  # noqa: PLC0415  # likewise
 
     status = read_status()
     sys.stdout.write((status_json(status) if as_json else status_text(status)) + "\n")
@@ -79,7 +77,7 @@ def _status(*, as_json: bool) -> int:
 
 
 def _check() -> int:
-    from watchtower_agent.check import run_checks  # noqa: PLC0415
+    from watchtower_agent.check import run_checks  # noqa: PLC0415  # the daemon does without
 
     failures = 0
     for result in run_checks():
@@ -107,7 +105,7 @@ def _run() -> int:
         )
         return exit_status.SETTINGS
     try:
-        from watchtower_agent.run import run  # noqa: PLC0415
+        from watchtower_agent.run import run  # noqa: PLC0415  # others work without requests
     except ImportError as error:
         return _explain_import(error)
     try:

@@ -6,9 +6,10 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from watchtower_agent.account import NoAccountError, become_service_user
+from watchtower_agent.check_result import FAIL, OK, WARN, Result
 from watchtower_agent.clock import moment
 from watchtower_agent.installation import read_configuration
 from watchtower_agent.journal import Journal
@@ -27,28 +28,8 @@ if TYPE_CHECKING:
     from watchtower_agent.service import Service
     from watchtower_agent.settings import Settings
 
-OK = "ok"
-WARN = "warn"
-FAIL = "FAIL"
 _MIB = 1024 * 1024
 _LITTLE_SPACE = 64 * _MIB
-
-
-class Result(NamedTuple):
-    """One check: how it went, what was found, and the fix where there is something to be done."""
-
-    verdict: str
-    what: str
-    fix: str = ""
-
-    @property
-    def failed(self) -> bool:
-        """Whether the agent cannot work like this."""
-        return self.verdict == FAIL
-
-    def __str__(self) -> str:
-        line = f"{self.verdict:<5} {self.what}"
-        return f"{line}\n      Fix: {self.fix}" if self.fix else line
 
 
 def run_checks() -> Iterator[Result]:
@@ -176,7 +157,7 @@ def _check_journal() -> Iterator[Result]:
 
 def _check_collector(settings: Settings, configuration: Configuration) -> Iterator[Result]:
     try:
-        from watchtower_agent.check_collector import check_collector  # noqa: PLC0415
+        from watchtower_agent.check_collector import check_collector  # noqa: PLC0415  # needs requests
     except ImportError as error:
         what = f"python3-requests: it cannot be used ({error})"
         yield Result(FAIL, what, "sudo apt-get install python3-requests")
@@ -186,8 +167,7 @@ def _check_collector(settings: Settings, configuration: Configuration) -> Iterat
     for name, value in configuration.environment.items():
         if name.lower().endswith("_proxy"):
             os.environ[name] = value
-    for verdict, what, fix in check_collector(settings):
-        yield Result(verdict, what, fix)
+    yield from check_collector(settings)
 
 
 def _check_service(service: Service | None) -> Iterator[Result]:

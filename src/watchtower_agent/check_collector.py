@@ -7,6 +7,7 @@ import ssl
 import time
 from typing import TYPE_CHECKING
 
+from watchtower_agent.check_result import FAIL, OK, WARN, Result
 from watchtower_agent.clock import moment, span
 from watchtower_agent.collector import CONNECT_SECONDS, Answer, Collector, Verdict
 from watchtower_agent.obstacle import WRONG_NAME, Target, obstacle_of
@@ -19,12 +20,10 @@ if TYPE_CHECKING:
 
     from watchtower_agent.settings import Settings
 
-# A verdict, what was found, and the fix: the fields of check.Result.
-Found = tuple[str, str, str]
 _PIN = "run playbooks/site.yml, which fetches the collector's CA and pins it"
 
 
-def check_collector(settings: Settings) -> Iterator[Found]:
+def check_collector(settings: Settings) -> Iterator[Result]:
     """Check until something fails; nothing is stored at the collector.
 
     Behind a proxy, only the request as a whole can be tried.
@@ -39,18 +38,18 @@ def check_collector(settings: Settings) -> Iterator[Found]:
     try:
         proxy = collector.proxy()
         if proxy is not None:
-            yield "ok", f"proxy: requests go through {_without_password(proxy)}", ""
+            yield Result(OK, f"proxy: requests go through {_without_password(proxy)}")
         else:
             for found in _check_connection(target):
                 yield found
-                if found[0] == "FAIL":
+                if found.failed:
                     return
         yield from _check_requests(collector)
     finally:
         collector.close()
 
 
-def _check_ca(file: Path) -> Found:
+def _check_ca(file: Path) -> Result:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(str(file))
     certificates = context.get_ca_certs()
@@ -58,34 +57,36 @@ def _check_ca(file: Path) -> Found:
     begins = [ssl.cert_time_to_seconds(str(each["notBefore"])) for each in certificates]
     ends = [ssl.cert_time_to_seconds(str(each["notAfter"])) for each in certificates]
     if not certificates:
-        return "warn", f"{file}: it holds a certificate, but not a CA's", _PIN
+        return Result(WARN, f"{file}: it holds a certificate, but not a CA's", _PIN)
     if max(ends) < now:
-        return "FAIL", f"{file}: the CA's certificate has expired on {moment(max(ends))}", _PIN
+        return Result(
+            FAIL, f"{file}: the CA's certificate has expired on {moment(max(ends))}", _PIN
+        )
     if min(begins) > now:
         what = f"{file}: the CA's certificate is valid from {moment(min(begins))} on only"
-        return "FAIL", what, f"set this host's clock, which says {moment(now)}: timedatectl"
-    return "ok", f"{file}: a CA's certificate, valid until {moment(max(ends))}", ""
+        return Result(FAIL, what, f"set this host's clock, which says {moment(now)}: timedatectl")
+    return Result(OK, f"{file}: a CA's certificate, valid until {moment(max(ends))}")
 
 
-def _check_connection(target: Target) -> Iterator[Found]:
+def _check_connection(target: Target) -> Iterator[Result]:
     try:
         found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
         addresses = sorted({str(address[4][0]) for address in found})
-        yield "ok", f"name: {target.host} is {', '.join(addresses)}", ""
+        yield Result(OK, f"name: {target.host} is {', '.join(addresses)}")
         with socket.create_connection((target.host, target.port), CONNECT_SECONDS) as connection:
-            yield "ok", f"connection: {target} takes connections", ""
+            yield Result(OK, f"connection: {target} takes connections")
             with _context(target).wrap_socket(
                 connection, server_hostname=target.host
             ) as encrypted:
                 certificate = encrypted.getpeercert() or {}
         end = moment(ssl.cert_time_to_seconds(str(certificate["notAfter"])))
         what = f"certificate: it is {target.host}'s, from the CA, valid until {end}"
-        yield "ok", what, ""
+        yield Result(OK, what)
     except (OSError, UnicodeError) as error:
         what, fix = obstacle_of(error, target)
         if getattr(error, "verify_code", None) in WRONG_NAME:
             what += f"; it is for {', '.join(_names(target)) or 'none'}"
-        yield "FAIL", what, fix
+        yield Result(FAIL, what, fix)
 
 
 def _context(target: Target) -> ssl.SSLContext:
@@ -111,52 +112,52 @@ def _names(target: Target) -> list[str]:
     return [str(name[1]) for name in names if isinstance(name, tuple)]
 
 
-def _check_requests(collector: Collector) -> Iterator[Found]:
+def _check_requests(collector: Collector) -> Iterator[Result]:
     answer = collector.post([])
     yield _judge_token(answer)
     if answer.verdict is not Verdict.ACKNOWLEDGED:
         return
     health = collector.health()
     if health.verdict is Verdict.ACKNOWLEDGED:
-        yield "ok", "store: the collector can store events", ""
+        yield Result(OK, "store: the collector can store events")
     else:
         fix = "look at the collector's journal: journalctl -u watchtower-collector there"
-        yield "FAIL", f"store: the collector cannot store events; {health.detail}", fix
+        yield Result(FAIL, f"store: the collector cannot store events; {health.detail}", fix)
     yield _judge_clock(answer.clock_offset_seconds)
 
 
-def _judge_token(answer: Answer) -> Found:
+def _judge_token(answer: Answer) -> Result:
     if answer.verdict is Verdict.ACKNOWLEDGED:
-        return "ok", "token: the collector accepts it", ""
+        return Result(OK, "token: the collector accepts it")
     if answer.verdict is Verdict.UNAUTHORIZED:
         fix = (
             "run playbooks/site.yml, which gives agent and collector the same; or correct "
             "WATCHTOWER_AGENT_TOKEN, then: sudo systemctl restart watchtower-agent"
         )
-        return "FAIL", "token: the collector does not accept it (401)", fix
+        return Result(FAIL, "token: the collector does not accept it (401)", fix)
     if answer.verdict is Verdict.BUSY:
-        return (
-            "warn",
+        return Result(
+            WARN,
             f"token: not tried, because the collector is busy; {answer.detail}",
-            ("try again in a minute"),
+            "try again in a minute",
         )
     if answer.obstacle is not None:
-        return "FAIL", f"collector: {answer.obstacle.what}", answer.obstacle.fix
-    return (
-        "FAIL",
+        return Result(FAIL, f"collector: {answer.obstacle.what}", answer.obstacle.fix)
+    return Result(
+        FAIL,
         f"collector: what answers there does not answer like one; {answer.detail}",
         "correct WATCHTOWER_COLLECTOR_URL, or let the agent through the firewall in between",
     )
 
 
-def _judge_clock(offset: int | None) -> Found:
+def _judge_clock(offset: int | None) -> Result:
     if offset is None:
-        return "ok", "clock: not compared, because the answer took long or has no Date", ""
+        return Result(OK, "clock: not compared, because the answer took long or has no Date")
     if abs(offset) <= CLOCK_SECONDS:
-        return "ok", "clock: it agrees with the collector's to a few seconds", ""
+        return Result(OK, "clock: it agrees with the collector's to a few seconds")
     side = "ahead of" if offset > 0 else "behind"
-    return (
-        "warn",
+    return Result(
+        WARN,
         f"clock: it is {span(offset)} {side} the collector's",
         "see which is right, and let it be set: timedatectl set-ntp true",
     )

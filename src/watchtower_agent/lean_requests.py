@@ -10,10 +10,11 @@ from types import ModuleType
 # 1 to 3 MB in each process on every host. So while it is loaded, the first is an empty module and
 # the second is not installed, which is what None stands for.
 _DETECTOR = ModuleType("chardet")
-_DETECTOR.__version__ = "4.0.0"  # type: ignore[attr-defined]  # which requests 2.25 to 2.32 accept
+# requests 2.25 to 2.32 accept this one.
+_DETECTOR.__version__ = "4.0.0"  # type: ignore[attr-defined]  # a module may have any attribute
 _HIDDEN = {"chardet": _DETECTOR, "charset_normalizer": None}
 _kept = {name: sys.modules[name] for name in _HIDDEN if name in sys.modules}
-sys.modules.update(_HIDDEN)  # type: ignore[arg-type]
+sys.modules.update(_HIDDEN)  # type: ignore[arg-type]  # typeshed knows no None there
 try:
     with warnings.catch_warnings():
         # What it thinks of their versions is not the operator's business.

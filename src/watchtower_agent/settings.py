@@ -145,8 +145,7 @@ class _Reader:
         return tuple(sentences)
 
     def _similar(self, name: str) -> str | None:
-        # Seldom needed, and the agent stays in memory.
-        from difflib import get_close_matches  # noqa: PLC0415
+        from difflib import get_close_matches  # noqa: PLC0415  # seldom needed, and large
 
         endings = [known.removeprefix(PREFIX) for known in self._known]
         near = get_close_matches(name.removeprefix(PREFIX), endings, n=1)

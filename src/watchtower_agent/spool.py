@@ -58,6 +58,19 @@ class Position:
     boot_id: str
     realtime: int  # microseconds since 1970
 
+    @classmethod
+    def from_json(cls, text: str) -> Position:
+        """Read what the spool remembers.
+
+        Raises:
+            ValueError, TypeError, OverflowError: it is none.
+        """
+        position = cls(**json.loads(text))
+        if not (isinstance(position.cursor, str) and isinstance(position.boot_id, str)):
+            raise TypeError("the position is none")
+        format_timestamp(position.realtime)
+        return position
+
 
 @dataclass(frozen=True)
 class SpooledEvent:
@@ -121,7 +134,7 @@ class Spool:
         """
         with self._lock, as_spool_error(self._path):
             text = self._state("position")
-        return None if text is None else _read_position(text)
+        return None if text is None else Position.from_json(text)
 
     def known_boots(self) -> list[str] | None:
         """Return the boots that are read or being read, or None before they were noted.
@@ -354,14 +367,6 @@ class Spool:
             return int(cursor.fetchone()[0])
 
 
-def _read_position(text: str) -> Position:
-    position = Position(**json.loads(text))
-    if not (isinstance(position.cursor, str) and isinstance(position.boot_id, str)):
-        raise TypeError("the position is none")
-    format_timestamp(position.realtime)
-    return position
-
-
 def _check_state(connection: sqlite3.Connection) -> None:
     """Look whether what the spool remembers can be read.
 
@@ -370,7 +375,7 @@ def _check_state(connection: sqlite3.Connection) -> None:
     """
     state = dict(connection.execute("SELECT name, value FROM state"))
     if "position" in state:
-        _read_position(state["position"])
+        Position.from_json(state["position"])
     dropped = json.loads(state.get("dropped", "{}"))
     if not isinstance(json.loads(state.get("boots", "[]")), list) or sum(dropped.values()) < 0:
         raise TypeError("the boots or the counts of dropped events are none")

@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BUSY_SECONDS = 5.0
+# What is raised by content that makes no sense.
+_NONSENSE = (
+    AttributeError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 class MissingSpoolError(Exception):
@@ -96,7 +105,7 @@ def read_spool(directory: Path, *, thorough: bool = False) -> SpoolReport:
                     raise sqlite3.DatabaseError(verdict)
             try:
                 return _report(connection)
-            except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            except _NONSENSE as error:
                 raise DamagedSpoolError(f"the spool {path} holds nonsense: {error!r}") from error
 
 
@@ -113,7 +122,7 @@ def _report(connection: sqlite3.Connection) -> SpoolReport:
     reports = connection.execute("SELECT body FROM events WHERE type = ?", (SPOOL_OVERFLOW,))
     reported = sum(json.loads(body)["lost_events"] for (body,) in reports)
     return SpoolReport(
-        position=_position(state.get("position")),
+        position=Position.from_json(state["position"]) if "position" in state else None,
         waiting=waiting,
         oldest_at=None if oldest is None else read_timestamp(json.loads(oldest[0])["timestamp"]),
         size=size,
@@ -122,12 +131,3 @@ def _report(connection: sqlite3.Connection) -> SpoolReport:
         refused_at=None if refused_at is None else read_timestamp(refused_at),
         refusal=str(refusal),
     )
-
-
-def _position(text: str | None) -> Position | None:
-    if text is None:
-        return None
-    position = Position(**json.loads(text))
-    if not isinstance(position.realtime, int):
-        raise TypeError("its position has no time")
-    return position

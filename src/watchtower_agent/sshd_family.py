@@ -97,7 +97,7 @@ class SshdFamily:
         return Statement(self.type, facts, ambiguous, credible, process, self.before_login)
 
 
-def family(  # noqa: PLR0913  # a table of words
+def family(  # noqa: PLR0913  # a row of a table, each word with its name
     event_type: str,
     *templates: str,
     reason: str | None = None,

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from watchtower_collector.logs import Throttle
 
-TOKEN_HEADER = "X-Login-Alert-Token"  # noqa: S105 - the header's name, not a token
+TOKEN_HEADER = "X-Login-Alert-Token"  # noqa: S105  # the header's name, not a token
 ADMIN_HEADER = "X-Admin-Api-Key"
 
 _log = logging.getLogger(__name__)

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from logins import ALL_HISTORY, BOOT
+from processes import Agents
 
 from watchtower_agent.journal import Journal
 from watchtower_agent.parse import Parser
@@ -301,3 +302,26 @@ def stand_in(tls):
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def agents(stand_in, tls):
+    agents = Agents(stand_in, tls / "ca.pem")
+    yield agents
+    agents.end()
+
+
+@pytest.fixture
+def journalctl_script(tmp_path, monkeypatch):
+    """Put a script in journalctl's place, for what the real one does only when all goes wrong.
+
+    In the script ``really`` is the real one.
+    """
+
+    def put(script):
+        program = tmp_path / "journalctl"
+        program.write_text(f'#!/bin/sh\nreally() {{ journalctl "$@"; }}\n{script}\n')
+        program.chmod(0o755)
+        monkeypatch.setattr("watchtower_agent.journalctl.PROGRAM", str(program))
+
+    return put

@@ -1,9 +1,13 @@
 import json
+import os
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from processes import SOURCE
 
 from watchtower_agent import collector as collector_module
 from watchtower_agent.collector import Collector, Verdict
@@ -201,3 +205,16 @@ def test_a_lost_acknowledgement_is_no_acknowledgement(stand_in, collector):
     assert collector.post(EVENTS).verdict is Verdict.UNREACHABLE
     assert collector.post(EVENTS).verdict is Verdict.ACKNOWLEDGED
     assert list(stand_in.stored) == ["a", "b"]
+
+
+def test_nothing_is_loaded_that_guesses_encodings_and_nothing_is_said_about_it():
+    """It would be megabytes in each process, and a warning in each journal."""
+    program = (
+        "import sys, watchtower_agent.collector\n"
+        "loaded = [name for name in sys.modules if 'chardet.' in name or 'charset_norm' in name]\n"
+        "sys.exit(repr(loaded) if loaded else 0)"
+    )
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": SOURCE}
+    command = [sys.executable, "-W", "default", "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

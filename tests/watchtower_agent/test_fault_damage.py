@@ -145,28 +145,15 @@ def test_a_file_that_is_just_being_made_is_no_damage(reader, spool, journal_dire
     assert ports(spool) == [1, 2]
 
 
-@pytest.fixture
-def journalctl(tmp_path, monkeypatch):
-    """Put a script in journalctl's place; ``really`` is the true one."""
-
-    def put(script):
-        program = tmp_path / "journalctl"
-        program.write_text(f'#!/bin/sh\nreally() {{ journalctl "$@"; }}\n{script}')
-        program.chmod(0o755)
-        monkeypatch.setattr("watchtower_agent.journalctl.PROGRAM", str(program))
-
-    return put
-
-
 def test_who_is_killed_twice_found_no_damage(
-    reader, spool, journal_directory, journalctl, tmp_path
+    reader, spool, journal_directory, journalctl_script, tmp_path
 ):
     """By the kernel, for want of memory, behind the second entry and then at once."""
     journal_directory.write(login(1), login(2), login(3))
     reader.drain()
     take(spool)
     journal_directory.write(login(4), login(5), login(6))
-    journalctl(f"""
+    journalctl_script(f"""
 case "$*" in *--output=export*cursor=s=*)
   echo >>{tmp_path}/runs
   case $(wc -l <{tmp_path}/runs) in
@@ -184,13 +171,15 @@ really "$@"
     assert ports(spool) == [4, 5, 6]
 
 
-def test_silence_is_no_lost_position(reader, spool, journal_directory, journalctl, monkeypatch):
+def test_silence_is_no_lost_position(
+    reader, spool, journal_directory, journalctl_script, monkeypatch
+):
     journal_directory.write(login(1))
     reader.drain()
     take(spool)
     journal_directory.write(login(2))
     monkeypatch.setattr("watchtower_agent.journalctl.SILENCE_SECONDS", 0.5)
-    journalctl('case "$*" in *cursor=s=*) exec sleep 100 ;; esac; really "$@"')
+    journalctl_script('case "$*" in *cursor=s=*) exec sleep 100 ;; esac; really "$@"')
     with pytest.raises(JournalError, match="said nothing"):
         reader.drain()
     monkeypatch.setattr("watchtower_agent.journalctl.PROGRAM", "journalctl")

@@ -3,23 +3,9 @@
 import sqlite3
 
 import pytest
-from logins import BOOT, CRON, SECOND, THIRD, login, ports, take
+from logins import BOOT, SECOND, THIRD, login, ports, take
 
 from watchtower_agent.spool import FILE_NAME, Spool
-
-
-def test_a_gap_has_two_ends(reader, spool, journal_directory):
-    journal_directory.write(login(1))
-    reader.drain()
-    journal_directory.write(login(2))
-    (journal_directory.path / "system.journal").unlink()
-    journal_directory.write(CRON, login(3))
-    reader.drain()
-    first, gap, _ = take(spool)
-    assert (gap["type"], gap["reason"]) == ("journal_gap", "entries_vanished")
-    assert gap["gap_since"] == first["timestamp"]
-    assert gap["gap_until"] == "2025-11-23T12:00:03.000000Z"
-
 
 SUDO = {
     "MESSAGE": "alice : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/ls",

@@ -19,34 +19,20 @@ import time
 from pathlib import Path
 
 import pytest
+from logins import login
 
-import watchtower_agent
 from watchtower_agent.journal import Journal
 from watchtower_agent.parse import Parser
 from watchtower_agent.reader import JournalReader
 from watchtower_agent.spool import Spool
 
 JOURNALD = "/lib/systemd/systemd-journald"
-SOURCE = str(Path(watchtower_agent.__file__).parents[1])
 CONFIGURATION = """
 [Journal]
 Storage=persistent
 RateLimitIntervalSec=0
 Audit=
 """
-# As __main__ does, but on a journal of our own.
-PROGRAM = """
-import os, sys
-from watchtower_agent.log import set_up_logging
-from watchtower_agent.run import run
-from watchtower_agent.settings import read_settings
-set_up_logging()
-sys.exit(run(read_settings(os.environ), sys.argv[1:]))
-"""
-
-
-def login(number):
-    return f"Accepted password for user{number} from 192.0.2.1 port {number} ssh2"
 
 
 def numbers(texts):
@@ -161,29 +147,11 @@ def journald():
 
 
 @pytest.fixture
-def agent(tmp_path, stand_in, tls):
+def agent(agents, tmp_path):
     """Start the agent as a process, on a journald's journal."""
-    processes = []
     state = tmp_path / "state"
     state.mkdir()
-
-    def start(journald):
-        environment = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": SOURCE,
-            "STATE_DIRECTORY": str(state),
-            "WATCHTOWER_COLLECTOR_URL": stand_in.url,
-            "WATCHTOWER_AGENT_TOKEN": "s3cret-token-" + "x" * 32,
-            "WATCHTOWER_CA_FILE": str(tls / "ca.pem"),
-        }
-        command = [sys.executable, "-c", PROGRAM, *journald.source]
-        processes.append(subprocess.Popen(command, env=environment))
-        return processes[-1]
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.wait()
+    return lambda journald: agents.start(state, journald.source)
 
 
 def stored(stand_in):

@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 
 import pytest
+from logins import login
+from processes import IMPATIENT, SOURCE
 
-import watchtower_agent
 from watchtower_agent.event import Event
 from watchtower_agent.host import Host
 from watchtower_agent.journal import Journal, current_boot_id
@@ -23,15 +24,10 @@ from watchtower_agent.reader import JournalReader
 from watchtower_agent.spool import FILE_NAME, Position, Spool
 from watchtower_agent.spool_file import DamagedSpoolError, SpoolError
 
-SOURCE = str(Path(watchtower_agent.__file__).parents[1])
 BIG = 100_000_000
 # ext4.h: what fsstress uses to cut the power. Not even the file system's journal is written.
 EXT4_IOC_SHUTDOWN = 0x8004587D
 NOLOGFLUSH = 2
-
-
-def login(number):
-    return f"Accepted password for user{number} from 192.0.2.1 port {number} ssh2"
 
 
 def event(number, text="x", event_type="login"):
@@ -370,56 +366,17 @@ def test_an_emptied_spool_is_not_taken_for_a_first_start(tmp_path, journal_direc
 # The whole agent
 
 
-PROGRAM = """
-import os, sys
-import watchtower_agent.reader as reader, watchtower_agent.send as send
-from watchtower_agent.log import set_up_logging
-from watchtower_agent.run import run
-from watchtower_agent.settings import read_settings
-reader._RETRY_SECONDS = send._SPOOL_RETRY_SECONDS = 0.2
-set_up_logging()
-sys.exit(run(read_settings(os.environ), sys.argv[1:]))
-"""
-
-
-@pytest.fixture
-def agent(stand_in, tls, journal_directory):
-    processes = []
-
-    def start(state):
-        environment = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": SOURCE,
-            "STATE_DIRECTORY": str(state),
-            "WATCHTOWER_COLLECTOR_URL": stand_in.url,
-            "WATCHTOWER_AGENT_TOKEN": "s3cret-token-" + "x" * 32,
-            "WATCHTOWER_CA_FILE": str(tls / "ca.pem"),
-            "WATCHTOWER_BACKFILL_HOURS": "8760",
-        }
-        command = [sys.executable, "-c", PROGRAM, *journal_directory.source]
-        processes.append(
-            subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-        )
-        return processes[-1]
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.wait()
-        process.stderr.close()
-
-
 def ports(stand_in):
     events = stand_in.stored.values()
     return [event["source_port"] for event in events if event["type"] == "login"]
 
 
 def test_a_running_agent_waits_until_its_disk_has_room(
-    agent, small_disk, journal_directory, stand_in
+    agents, small_disk, journal_directory, stand_in
 ):
     journal_directory.clock = time.time_ns() // 1000 - 3_600_000_000
     journal_directory.write(login(1), boot=current_boot_id())
-    process = agent(small_disk)
+    process = agents.start(small_disk, journal_directory.source, IMPATIENT, subprocess.PIPE)
     stand_in.wait_until(lambda s: ports(s) == [1])
     fill(small_disk)
     journal_directory.write(

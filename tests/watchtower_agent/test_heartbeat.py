@@ -12,7 +12,6 @@ from watchtower_agent.event import Event, format_timestamp
 from watchtower_agent.heartbeat import Heartbeat
 from watchtower_agent.host import Host, Labels
 from watchtower_agent.send import BATCH_EVENTS, Sender
-from watchtower_agent.spool import Spool
 from watchtower_agent.trouble import Trouble
 from watchtower_agent.vitals import Vitals
 from watchtower_collector.errors import error_response
@@ -24,13 +23,6 @@ NOW = 1_763_899_200  # 2025-11-23T12:00:00Z
 def login(seconds_ago=0, text="x"):
     moment = format_timestamp((NOW - seconds_ago) * 1_000_000)
     return Event("login", moment, "h", uuid.uuid4().hex, {"raw_message": text})
-
-
-@pytest.fixture
-def spool(tmp_path):
-    spool = Spool(tmp_path, 10_000_000)
-    yield spool
-    spool.close()
 
 
 @pytest.fixture

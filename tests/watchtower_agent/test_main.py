@@ -8,11 +8,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from processes import SOURCE
 
 import watchtower_agent
 from watchtower_agent.version import read_version
 
-SOURCE = str(Path(watchtower_agent.__file__).parents[1])
 LINE = "Accepted password for root from 198.51.100.7 port 4711 ssh2"
 
 

@@ -131,7 +131,9 @@ def test_a_vacuumed_position_becomes_a_gap_with_two_ends(reader, spool, journal_
     reader.drain()
     first, gap, third = take(spool)
     assert (first["source_port"], third["source_port"]) == (1, 3)
-    assert gap["type"] == "journal_gap"
+    assert (gap["type"], gap["reason"]) == ("journal_gap", "entries_vanished")
+    assert gap["gap_since"] == first["timestamp"]
+    assert gap["gap_until"] == "2025-11-23T12:00:03.000000Z"
     assert gap["region"] == "eu"
     assert gap["timestamp"] == first["timestamp"]
     assert first["timestamp"] in gap["raw_message"]

@@ -1,73 +1,27 @@
 """The whole agent as a process: real journal, real spool, a collector over real TLS."""
 
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
+from logins import login
+from processes import IMPATIENT, TOKEN
 
-import watchtower_agent
 from watchtower_agent.journal import current_boot_id
-
-SOURCE = str(Path(watchtower_agent.__file__).parents[1])
-TOKEN = "s3cret-token-" + "x" * 32
-# As __main__ does, but on a journal of our own.
-PROGRAM = """
-import os, sys
-from watchtower_agent.log import set_up_logging
-from watchtower_agent.run import run
-from watchtower_agent.settings import read_settings
-set_up_logging()
-sys.exit(run(read_settings(os.environ), sys.argv[1:]))
-"""
-
-
-# What is tried again, is tried again at once.
-IMPATIENT = """
-import watchtower_agent.backoff as backoff, watchtower_agent.reader as reader
-backoff.CAP_SECONDS = reader._RETRY_SECONDS = 0.5
-"""
-
-
-def login(number):
-    return f"Accepted password for user{number} from 192.0.2.1 port {number} ssh2"
 
 
 @pytest.fixture
-def agent(tmp_path, stand_in, tls, journal_directory):
+def agent(agents, tmp_path, journal_directory):
     state = tmp_path / "state"
     state.mkdir()
-    processes = []
-    log = (tmp_path / "log").open("wb")
+    with (tmp_path / "log").open("wb") as log:
 
-    def start(program=PROGRAM, **environment):
-        process = subprocess.Popen(
-            [sys.executable, "-c", program, *journal_directory.source],
-            env={
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": SOURCE,
-                "STATE_DIRECTORY": str(state),
-                "WATCHTOWER_COLLECTOR_URL": stand_in.url,
-                "WATCHTOWER_AGENT_TOKEN": TOKEN,
-                "WATCHTOWER_CA_FILE": str(tls / "ca.pem"),
-                "WATCHTOWER_BACKFILL_HOURS": "8760",
-                **environment,
-            },
-            stderr=log,
-        )
-        processes.append(process)
-        return process
+        def start(before="", **environment):
+            return agents.start(state, journal_directory.source, before, log, **environment)
 
-    start.log = tmp_path / "log"
-    yield start
-    for process in processes:
-        process.kill()
-        process.wait()
-    log.close()
+        start.log = tmp_path / "log"
+        yield start
 
 
 @pytest.fixture
@@ -177,7 +131,7 @@ def test_a_clock_in_1970_keeps_what_happens_until_it_is_right(agent, write, stan
     """To a host whose clock is far behind, each certificate is of the future."""
     stand_in.present(tls / "future.pem")
     write(login(1))
-    agent(program=IMPATIENT + PROGRAM)
+    agent(IMPATIENT)
     wait_for_line(agent.log, "is not yet valid, and this host's clock says")
     write(login(2))
     assert not stand_in.requests
@@ -202,7 +156,7 @@ socket.getaddrinfo = getaddrinfo
 def test_names_that_are_found_a_minute_after_boot(agent, write, stand_in, tmp_path):
     path = tmp_path / "network-is-up"
     write(login(1))
-    agent(program=NO_NAMES_UNTIL.format(path=str(path)) + IMPATIENT + PROGRAM)
+    agent(NO_NAMES_UNTIL.format(path=str(path)) + IMPATIENT)
     wait_for_line(agent.log, "cannot be reached")
     write(login(2))
     assert not stand_in.requests
@@ -214,7 +168,7 @@ def test_a_journal_that_cannot_be_read_is_told_and_waited_for(
     agent, write, stand_in, journal_directory
 ):
     journal_directory.path.rmdir()
-    agent(program=IMPATIENT + PROGRAM, WATCHTOWER_HEARTBEAT_SECONDS="5")
+    agent(IMPATIENT, WATCHTOWER_HEARTBEAT_SECONDS="5")
     stand_in.wait_until(lambda s: any("trouble" in beat for beat in beats(s)))
     assert "The journal cannot be read on: " in beats(stand_in)[-1]["trouble"]
     journal_directory.path.mkdir()
@@ -235,7 +189,7 @@ def test_a_setting_that_does_not_exist_is_named_and_stops_nothing(agent, stand_i
 def test_a_part_that_fails_ends_the_process_with_an_error(agent, write, stand_in):
     write(login(1))
     broken = "import watchtower_agent.reader as r\nr.JournalReader.drain = lambda _: 1 / 0\n"
-    process = agent(program=broken + PROGRAM)
+    process = agent(broken)
     assert process.wait(60) == 1
     said = agent.log.read_text()
     assert "The journal reader has failed" in said

@@ -31,13 +31,6 @@ def heartbeat_of(spool):
 
 
 @pytest.fixture
-def spool(tmp_path):
-    spool = Spool(tmp_path, 10_000_000)
-    yield spool
-    spool.close()
-
-
-@pytest.fixture
 def sender(spool, stand_in, tls, stop):
     collector = Collector(stand_in.url, TOKEN, tls / "ca.pem", "1.2.3")
     yield Sender(spool, collector, heartbeat_of(spool), stop)

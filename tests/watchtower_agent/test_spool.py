@@ -9,14 +9,13 @@ import uuid
 from pathlib import Path
 
 import pytest
+from processes import SOURCE
 
-import watchtower_agent
 from watchtower_agent.event import Event
 from watchtower_agent.host import Host
 from watchtower_agent.spool import FILE_NAME, Position, Spool
 from watchtower_agent.spool_file import DamagedSpoolError, NewerSpoolError, SpoolError
 
-SOURCE = str(Path(watchtower_agent.__file__).parents[1])
 BIG = 10_000_000
 
 

@@ -6,11 +6,10 @@ import sqlite3
 import subprocess
 import sys
 import uuid
-from pathlib import Path
 
 import pytest
+from processes import SOURCE
 
-import watchtower_agent
 from watchtower_agent.clock import read_timestamp
 from watchtower_agent.event import Event
 from watchtower_agent.host import Host
@@ -18,7 +17,6 @@ from watchtower_agent.spool import Position, Spool
 from watchtower_agent.spool_file import DamagedSpoolError, NewerSpoolError, SpoolError
 from watchtower_agent.spool_report import MissingSpoolError, read_spool
 
-SOURCE = str(Path(watchtower_agent.__file__).parents[1])
 NOON = "2025-11-23T12:00:00.000000Z"
 POSITION = Position("s=1;i=2", "b" * 32, 1_763_899_200_000_000)
 # Another process writes into a spool and dies, or waits to be looked at.

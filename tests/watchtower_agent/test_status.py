@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import SOURCE
 
-import watchtower_agent
 from watchtower_agent import exit_status
 from watchtower_agent.collector import Answer
 from watchtower_agent.event import Event
@@ -28,7 +28,6 @@ from watchtower_agent.status import Status
 from watchtower_agent.status_text import status_json, status_text
 from watchtower_agent.vitals import PublishedVitals
 
-SOURCE = str(Path(watchtower_agent.__file__).parents[1])
 MANUAL = Path(SOURCE).parent / "docs/operations/agent-manual.md"
 TOKEN = "s3cret-token-" + "x" * 32
 NOW = 1_763_899_200  # 2025-11-23T12:00:00Z

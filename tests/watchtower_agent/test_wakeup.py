@@ -2,9 +2,8 @@ import os
 import select
 import subprocess
 import sys
-from pathlib import Path
 
-import watchtower_agent
+from processes import SOURCE
 
 # The kernel may hand a process's signal to any of its threads; this one hands it to the wrong one.
 SIGNALLED = """
@@ -34,6 +33,5 @@ def test_it_stays_set_and_readable(stop):
 
 
 def test_a_signal_ends_a_wait_whichever_thread_gets_it():
-    source = str(Path(watchtower_agent.__file__).parents[1])
-    environment = {**os.environ, "PYTHONPATH": source}
+    environment = {**os.environ, "PYTHONPATH": SOURCE}
     subprocess.run([sys.executable, "-c", SIGNALLED], env=environment, timeout=30, check=True)

@@ -25,8 +25,3 @@ def look(host):
     ``read_up_to`` is in microseconds since 1970.
     """
     return json.loads(on(host, "python3 -", LOOK))
-
-
-def depth(host):
-    """Return how many events wait."""
-    return len(look(host)["events"])

@@ -10,7 +10,7 @@ sys.dont_write_bytecode = True
 # link it must be the release's own folder that counts.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from watchtower_agent.__main__ import main  # noqa: E402
+from watchtower_agent.__main__ import main  # noqa: E402  # it is found only by the line above
 
 if __name__ == "__main__":
     sys.exit(main())
