@@ -73,7 +73,7 @@ def test_program_is_compiled_for_the_hosts_python(host):
         "from importlib.util import cache_from_source; "
         "print(cache_from_source('/opt/watchtower/agent/current/watchtower_agent/run.py'))"
     )
-    compiled = host.file(host.check_output('python3 -c "%s"', program))
+    compiled = host.file(host.check_output("python3 -c %s", program))
     assert compiled.is_file
     assert (compiled.user, compiled.mode) == ("root", 0o644)
 
