@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from watchtower_collector.body import BodyReader
 from watchtower_collector.errors import add_error_handlers
+from watchtower_collector.reader import Reader
 from watchtower_collector.routes.events import events_router
 from watchtower_collector.routes.healthz import healthz_router
 from watchtower_collector.routes.login import login_router
@@ -46,6 +47,6 @@ def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI
     add_error_handlers(app)
     bodies = BodyReader(settings.max_body_bytes)
     app.include_router(login_router(writer, bodies, settings.agent_token))
-    app.include_router(events_router(store, settings.admin_api_key))
+    app.include_router(events_router(Reader(store), settings.admin_api_key))
     app.include_router(healthz_router(writer))
     return app

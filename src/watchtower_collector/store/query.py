@@ -12,6 +12,8 @@ from watchtower_collector.store.schema import EVENTS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from watchtower_collector.store import Row
+
 # Free text is looked for in what came from outside, as it was written.
 _TEXT_COLUMNS = (
     EVENTS.c.raw_message,
@@ -80,3 +82,10 @@ def select_page(query: EventQuery, after: Position | None, limit: int) -> sa.Sel
         key = sa.tuple_(EVENTS.c.timestamp, EVENTS.c.id)
         statement = statement.where(key < sa.tuple_(after.timestamp, after.id))
     return statement.order_by(EVENTS.c.timestamp.desc(), EVENTS.c.id.desc()).limit(limit)
+
+
+def page(
+    connection: sa.Connection, query: EventQuery, after: Position | None, limit: int
+) -> list[Row]:
+    """Return at most ``limit`` events that match, newest first, from after a position on."""
+    return [dict(row) for row in connection.execute(select_page(query, after, limit)).mappings()]

@@ -248,10 +248,10 @@ def test_a_csv_without_events_has_its_header(client, admin):
 
 @pytest.mark.parametrize("form", ["json", "csv", "jsonl"])
 def test_a_store_in_trouble_is_a_503_not_half_an_answer(client, admin, monkeypatch, form):
-    def fail(query, after, limit):
+    def fail(work):
         raise StoreUnavailableError("too_slow", "narrow it")
 
-    monkeypatch.setattr(client.store, "page", fail)
+    monkeypatch.setattr(client.store, "read", fail)
     response = client.get(f"/events?format={form}", headers=admin)
     assert error_of(response, 503)["reason"] == "too_slow"
     assert "Retry-After" in response.headers

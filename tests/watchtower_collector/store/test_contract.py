@@ -1,17 +1,32 @@
 """What every store promises."""
 
 import pytest
+import sqlalchemy as sa
 
 from watchtower_collector.addresses import network_range
-from watchtower_collector.store import Duplicate, Refused, Stored
-from watchtower_collector.store.query import EventQuery, Position
+from watchtower_collector.store import Duplicate, Refused, Stored, StoreUnavailableError
+from watchtower_collector.store.query import EventQuery, Position, page
+from watchtower_collector.store.schema import AUDIT
 from watchtower_collector.timestamps import parse_rfc3339
 
 EVERYTHING = EventQuery()
+NOTE = {
+    "at": 1,
+    "key": "current",
+    "address": "127.0.0.1",
+    "method": "GET",
+    "path": "/events",
+    "query": "",
+    "status": 200,
+}
+
+
+def read_page(store, query, after, limit):
+    return store.read(lambda connection: page(connection, query, after, limit))
 
 
 def all_rows(store, query=EVERYTHING):
-    return store.page(query, None, 1_000)
+    return read_page(store, query, None, 1_000)
 
 
 def hosts(store, **query):
@@ -113,7 +128,7 @@ def test_pages_join_without_gap_or_overlap_while_events_arrive(store, make_row):
     store.append([make_row(timestamp=minute) for minute in minutes])
     before = [row["id"] for row in all_rows(store)]
     seen, after = [], None
-    while rows := store.page(EVERYTHING, after, 7):
+    while rows := read_page(store, EVERYTHING, after, 7):
         seen += [row["id"] for row in rows]
         after = Position(rows[-1]["timestamp"], rows[-1]["id"])
         store.append([make_row(timestamp="2026-01-02T00:00:00Z")])
@@ -189,3 +204,28 @@ def test_a_probe_changes_no_event(store, make_row):
     before = all_rows(store)
     store.probe()
     assert all_rows(store) == before
+
+
+def test_a_write_is_kept_or_undone_as_a_whole(store):
+    def count(connection):
+        return connection.execute(sa.select(sa.func.count()).select_from(AUDIT)).scalar_one()
+
+    def note(connection):
+        connection.execute(sa.insert(AUDIT).values(NOTE))
+        return "noted"
+
+    def fail(connection):
+        note(connection)
+        raise LookupError("changed its mind")
+
+    assert store.write(note) == "noted"
+    with pytest.raises(LookupError, match="changed its mind"):
+        store.write(fail)
+    assert store.read(count) == 1
+    store.write(note)
+    assert store.read(count) == 2, "a write that failed stands in nobody's way"
+
+
+def test_a_read_can_write_nothing(store):
+    with pytest.raises(StoreUnavailableError):
+        store.read(lambda connection: connection.execute(sa.insert(AUDIT).values(NOTE)))
