@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from watchtower_collector.auth import ADMIN_HEADER, TOKEN_HEADER, require_secret
 from watchtower_collector.body import BodyReader
 from watchtower_collector.errors import add_error_handlers
 from watchtower_collector.reader import Reader
@@ -46,7 +47,10 @@ def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI
     )
     add_error_handlers(app)
     bodies = BodyReader(settings.max_body_bytes)
-    app.include_router(login_router(writer, bodies, settings.agent_token))
-    app.include_router(events_router(Reader(store), settings.admin_api_key))
+    reader = Reader(store)
+    agent = require_secret(TOKEN_HEADER, settings.agent_token)
+    admin = require_secret(ADMIN_HEADER, settings.admin_api_key)
+    app.include_router(login_router(writer, bodies, agent))
+    app.include_router(events_router(reader, admin))
     app.include_router(healthz_router(writer))
     return app

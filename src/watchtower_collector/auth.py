@@ -13,6 +13,8 @@ from watchtower_collector.logs import Throttle
 TOKEN_HEADER = "X-Login-Alert-Token"  # noqa: S105  # the header's name, not a token
 ADMIN_HEADER = "X-Admin-Api-Key"
 
+Check = Callable[[Request], Awaitable[None]]  # a dependency: raises unless the request may pass
+
 _log = logging.getLogger(__name__)
 
 
@@ -20,7 +22,7 @@ def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
 
 
-def require_secret(header: str, secret: str) -> Callable[[Request], Awaitable[None]]:
+def require_secret(header: str, secret: str) -> Check:
     """Return a dependency that answers 401 unless ``header`` holds ``secret``.
 
     Digests are compared, in constant time: neither the secret's text nor its length shows in how

@@ -265,7 +265,7 @@ def test_a_call_is_done_after_what_waits_and_before_what_comes_later():
         await in_commit(store)
         waiting = asyncio.create_task(writer.append(rows(1)))
         await asyncio.sleep(0)
-        call = asyncio.create_task(writer.call(lambda commits: len(commits)))
+        call = asyncio.create_task(writer.call(len))
         await asyncio.sleep(0)
         after = asyncio.create_task(writer.append(rows(2)))
         await asyncio.sleep(0)

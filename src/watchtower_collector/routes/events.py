@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from watchtower_collector.auth import ADMIN_HEADER, require_secret
+from watchtower_collector.auth import Check
 from watchtower_collector.reader import Reader
 from watchtower_collector.rendering import STREAMED, render_json
 from watchtower_collector.routes.parameters import (
@@ -31,10 +31,10 @@ _BY_ACCEPT = {
 }
 
 
-def events_router(reader: Reader, admin_api_key: str) -> APIRouter:
+def events_router(reader: Reader, admin: Check) -> APIRouter:
     """Return the route."""
     # In this order: who may not ask learns nothing about the parameters.
-    checks = [Depends(require_secret(ADMIN_HEADER, admin_api_key)), Depends(check_names)]
+    checks = [Depends(admin), Depends(check_names)]
     router = APIRouter(dependencies=checks)
 
     @router.get("/events", response_model=None)

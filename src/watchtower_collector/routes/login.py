@@ -4,7 +4,7 @@ from fastapi import APIRouter, Depends, HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from watchtower_collector.auth import TOKEN_HEADER, require_secret
+from watchtower_collector.auth import Check
 from watchtower_collector.body import BodyReader
 from watchtower_collector.errors import error_response, json_response
 from watchtower_collector.event import RefusedEventError, event_row, parse_event
@@ -16,9 +16,9 @@ from watchtower_collector.writer import Writer
 MAX_EVENTS = 1_000  # in one array
 
 
-def login_router(writer: Writer, bodies: BodyReader, agent_token: str) -> APIRouter:
+def login_router(writer: Writer, bodies: BodyReader, agent: Check) -> APIRouter:
     """Return the route. It answers when the events are committed and on disk."""
-    router = APIRouter(dependencies=[Depends(require_secret(TOKEN_HEADER, agent_token))])
+    router = APIRouter(dependencies=[Depends(agent)])
 
     @router.post("/login", status_code=201, response_model=None)
     async def login(request: Request) -> Response:
