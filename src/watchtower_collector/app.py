@@ -13,6 +13,7 @@ from watchtower_collector.auth import AdminGate, AgentGate
 from watchtower_collector.body import BodyReader
 from watchtower_collector.errors import add_error_handlers
 from watchtower_collector.reader import Reader
+from watchtower_collector.routes.audit import audit_router
 from watchtower_collector.routes.events import events_router
 from watchtower_collector.routes.healthz import healthz_router
 from watchtower_collector.routes.login import login_router
@@ -69,5 +70,6 @@ def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI
     app.include_router(login_router(writer, bodies, agent))
     app.include_router(events_router(reader, admin))
     app.include_router(healthz_router(writer))
+    app.include_router(audit_router(reader, admin))
     app.include_router(tokens_router(tokens, writer, bodies, admin))
     return app
