@@ -34,7 +34,7 @@ _BY_ACCEPT = {
 def events_router(reader: Reader, admin: Check) -> APIRouter:
     """Return the route."""
     # In this order: who may not ask learns nothing about the parameters.
-    checks = [Depends(admin), Depends(check_names)]
+    checks = [Depends(admin), Depends(check_names(EventParameters))]
     router = APIRouter(dependencies=checks)
 
     @router.get("/events", response_model=None)
@@ -70,7 +70,7 @@ def _position(row: Row) -> Position:
 def _link(parameters: EventParameters, query: EventQuery, last: Row) -> dict[str, str]:
     # Relative to the server (RFC 8288, section 3.1): whatever name and port it is reached by.
     following = next_page_parameters(parameters, query, encode_cursor(_position(last)))
-    return {"Link": f'</events?{urlencode(following)}>; rel="next"'}
+    return {"Link": f'</events?{urlencode(following, doseq=True)}>; rel="next"'}
 
 
 async def _json_page(reader: Reader, parameters: EventParameters) -> Response:

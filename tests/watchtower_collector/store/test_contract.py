@@ -5,6 +5,7 @@ import sqlalchemy as sa
 
 from watchtower_collector.addresses import network_range
 from watchtower_collector.store import Duplicate, Refused, Stored, StoreUnavailableError
+from watchtower_collector.store.matching import Texts
 from watchtower_collector.store.query import EventQuery, Position, page
 from watchtower_collector.store.schema import AUDIT
 from watchtower_collector.timestamps import parse_rfc3339
@@ -31,6 +32,10 @@ def all_rows(store, query=EVERYTHING):
 
 def hosts(store, **query):
     return [row["hostname"] for row in all_rows(store, EventQuery(**query))]
+
+
+def hosts_from(store, *networks):
+    return hosts(store, sources=tuple(network_range(network) for network in networks))
 
 
 def test_an_event_comes_back_as_it_was_given(store, make_row):
@@ -150,12 +155,12 @@ def test_a_filter_is_exact(store, make_row, field, value):
     other = {"type": "su"}.get(field, value.upper())
     store.append([make_row(hostname="yes", **{field: value})])
     store.append([make_row(hostname="no", **{field: other}), make_row(hostname="none")])
-    assert hosts(store, **{field: value}) == ["yes"]
+    assert hosts(store, **{field: Texts((value,))}) == ["yes"]
 
 
 def test_the_filter_of_the_host(store, make_row):
     store.append([make_row(hostname=name) for name in ("web-1", "web-10", "WEB-1")])
-    assert hosts(store, hostname="web-1") == ["web-1"]
+    assert hosts(store, hostname=Texts(("web-1",))) == ["web-1"]
 
 
 def test_the_filter_flagged(store, make_row):
@@ -175,9 +180,17 @@ def test_a_range_of_addresses_includes_both_ends(store, make_row):
     addresses = ["203.0.112.255", "203.0.113.0", "203.0.113.255", "203.0.114.0", "2001:db8::1"]
     store.append([make_row(hostname=address, source_ip=address) for address in addresses])
     store.append([make_row(hostname="none")])
-    assert set(hosts(store, source=network_range("203.0.113.0/24"))) == set(addresses[1:3])
-    assert hosts(store, source=network_range("203.0.114.0")) == ["203.0.114.0"]
-    assert hosts(store, source=network_range("2001:db8::/32")) == ["2001:db8::1"]
+    assert set(hosts_from(store, "203.0.113.0/24")) == set(addresses[1:3])
+    assert hosts_from(store, "203.0.114.0") == ["203.0.114.0"]
+    assert hosts_from(store, "2001:db8::/32") == ["2001:db8::1"]
+    assert set(hosts_from(store, "2001:db8::/32", "203.0.114.0")) == set(addresses[3:])
+
+
+def test_several_texts_and_beginnings_of_texts(store, make_row):
+    store.append([make_row(hostname=name) for name in ("web-1", "web-2", "db-1", "db-2", "dns")])
+    assert set(hosts(store, hostname=Texts(("db-1", "dns"), ("web-",)))) == {
+        *("web-1", "web-2", "db-1", "dns")
+    }
 
 
 @pytest.mark.parametrize(
@@ -196,7 +209,8 @@ def test_the_wildcards_of_like_are_text(store, make_row):
 def test_all_filters_together(store, make_row):
     store.append([make_row(hostname="web-1", user="a"), make_row(hostname="web-1", user="b")])
     store.append([make_row(hostname="web-2", user="a")])
-    assert len(all_rows(store, EventQuery(hostname="web-1", user="a", type="login"))) == 1
+    query = EventQuery(hostname=Texts(("web-1",)), user=Texts(("a",)), type=Texts(("login",)))
+    assert len(all_rows(store, query)) == 1
 
 
 def test_a_probe_changes_no_event(store, make_row):
