@@ -36,6 +36,8 @@ PORT = Whole("WATCHTOWER_PORT", 8000, 1, 65_535)
 MAX_BODY_BYTES = Whole("WATCHTOWER_MAX_BODY_BYTES", 8 << 20, 64 << 10, 64 << 20)
 # An array of 1,000 events must always fit into an empty queue.
 QUEUE_EVENTS = Whole("WATCHTOWER_QUEUE_EVENTS", 20_000, 1_000, 1_000_000)
+# An agent sends a heartbeat every minute unless it is told otherwise.
+SILENT_SECONDS = Whole("WATCHTOWER_SILENT_SECONDS", 300, 60, 86_400)
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_DB_PATH = "/var/lib/watchtower/watchtower.db"
 NAMES = frozenset(
@@ -44,7 +46,7 @@ NAMES = frozenset(
         "WATCHTOWER_AGENT_TOKEN",
         "WATCHTOWER_DB_PATH",
         "WATCHTOWER_HOST",
-        *(setting.name for setting in (PORT, MAX_BODY_BYTES, QUEUE_EVENTS)),
+        *(setting.name for setting in (PORT, MAX_BODY_BYTES, QUEUE_EVENTS, SILENT_SECONDS)),
     }
 )
 
@@ -60,6 +62,7 @@ class Settings:
     port: int
     max_body_bytes: int
     queue_events: int
+    silent_seconds: int
 
 
 def _secret(environment: Mapping[str, str], name: str, mistakes: list[str]) -> str:
@@ -124,6 +127,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         port=_whole(environment, PORT, mistakes),
         max_body_bytes=_whole(environment, MAX_BODY_BYTES, mistakes),
         queue_events=_whole(environment, QUEUE_EVENTS, mistakes),
+        silent_seconds=_whole(environment, SILENT_SECONDS, mistakes),
     )
     if mistakes:
         raise SettingsError(mistakes)
