@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from watchtower_collector.auth import ADMIN_HEADER, TOKEN_HEADER, require_secret
 from watchtower_collector.body import BodyReader
 from watchtower_collector.errors import add_error_handlers
+from watchtower_collector.event_stream import Streams
 from watchtower_collector.reader import Reader
 from watchtower_collector.routes.event import event_router
 from watchtower_collector.routes.events import events_router
@@ -17,6 +18,7 @@ from watchtower_collector.routes.healthz import healthz_router
 from watchtower_collector.routes.hosts import hosts_router
 from watchtower_collector.routes.login import login_router
 from watchtower_collector.routes.stats import stats_router
+from watchtower_collector.routes.stream import stream_router
 from watchtower_collector.version import VERSION
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI
     admin = require_secret(ADMIN_HEADER, settings.admin_api_key)
     app.include_router(login_router(writer, bodies, agent))
     app.include_router(events_router(reader, admin))
+    # Before /events/{id}, which would take "stream" for an id.
+    app.include_router(stream_router(reader, Streams(reader, writer.bell), admin))
     app.include_router(event_router(reader, admin))
     app.include_router(hosts_router(reader, settings.silent_seconds, admin))
     app.include_router(stats_router(reader, admin))

@@ -100,5 +100,11 @@ class EventStore(Protocol):
             StoreUnavailableError: it cannot read, or it takes too long.
         """
 
+    def last_id(self, connection: sa.Connection) -> int:
+        """Return the highest id that an event ever had here, 0 when there was none.
+
+        It stays when that event is deleted. ``connection`` is the one that ``read`` gives.
+        """
+
     def close(self) -> None:
         """Give everything back. No other call may follow."""
