@@ -12,12 +12,17 @@ from watchtower_collector.audit import AuditTrail
 from watchtower_collector.auth import AdminGate, AgentGate
 from watchtower_collector.body import BodyReader
 from watchtower_collector.errors import add_error_handlers
+from watchtower_collector.event_stream import Streams
 from watchtower_collector.reader import Reader
 from watchtower_collector.retention import Retention
 from watchtower_collector.routes.audit import audit_router
+from watchtower_collector.routes.event import event_router
 from watchtower_collector.routes.events import events_router
 from watchtower_collector.routes.healthz import healthz_router
+from watchtower_collector.routes.hosts import hosts_router
 from watchtower_collector.routes.login import login_router
+from watchtower_collector.routes.stats import stats_router
+from watchtower_collector.routes.stream import stream_router
 from watchtower_collector.routes.tokens import tokens_router
 from watchtower_collector.token_registry import TokenRegistry
 from watchtower_collector.version import VERSION
@@ -39,6 +44,7 @@ def _admin_gate(settings: Settings) -> AdminGate:
 
 def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI:
     """Return the application. Its lifespan starts the writer, and drains it at the end."""
+    reader = Reader(store)
     tokens = TokenRegistry(store)
 
     @asynccontextmanager
@@ -46,7 +52,7 @@ def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI
         writer.start()
         background = [
             asyncio.create_task(tokens.note_uses(writer)),
-            asyncio.create_task(Retention(store, writer, settings.retention).run()),
+            asyncio.create_task(Retention(store, reader, writer, settings.retention).run()),
         ]
         try:
             yield
@@ -69,11 +75,15 @@ def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI
     add_error_handlers(app)
     app.add_middleware(AuditTrail, writer=writer)
     bodies = BodyReader(settings.max_body_bytes)
-    reader = Reader(store)
     agent = AgentGate(tokens, settings.agent_token)
     admin = _admin_gate(settings)
     app.include_router(login_router(writer, bodies, agent))
     app.include_router(events_router(reader, admin))
+    # Before /events/{id}, which would take "stream" for an id.
+    app.include_router(stream_router(reader, Streams(reader, writer.bell), admin))
+    app.include_router(event_router(reader, admin))
+    app.include_router(hosts_router(reader, settings.silent_seconds, admin))
+    app.include_router(stats_router(reader, admin))
     app.include_router(healthz_router(writer))
     app.include_router(audit_router(reader, admin))
     app.include_router(tokens_router(tokens, writer, bodies, admin))

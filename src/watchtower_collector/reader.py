@@ -29,3 +29,11 @@ class Reader:
             StoreUnavailableError: the store cannot read, or it takes too long.
         """
         return await anyio.to_thread.run_sync(self._store.read, work, limiter=self._limiter)
+
+    async def last_id(self) -> int:
+        """Return the highest id that an event ever had, 0 when there was none.
+
+        Raises:
+            StoreUnavailableError: the store cannot read, or it takes too long.
+        """
+        return await self.read(self._store.last_id)

@@ -63,6 +63,11 @@ def _json(document: object) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
+def render_event(row: Row) -> str:
+    """Return one JSON object, on one line."""
+    return _json(event_document(row))
+
+
 def render_json(rows: Iterable[Row]) -> str:
     """Return a JSON array."""
     return _json([event_document(row) for row in rows])
@@ -70,7 +75,7 @@ def render_json(rows: Iterable[Row]) -> str:
 
 def render_json_lines(rows: Iterable[Row]) -> str:
     """Return one JSON object a line."""
-    return "".join(_json(event_document(row)) + "\n" for row in rows)
+    return "".join(render_event(row) + "\n" for row in rows)
 
 
 def _cell(value: object) -> object:

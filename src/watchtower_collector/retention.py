@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from watchtower_collector.reader import Reader
     from watchtower_collector.store import EventStore
     from watchtower_collector.writer import Writer
 
@@ -51,8 +52,9 @@ class Bounds:
 class Retention:
     """Deletes in small chunks through the writer, between the commits of the agents' events."""
 
-    def __init__(self, store: EventStore, writer: Writer, bounds: Bounds) -> None:
+    def __init__(self, store: EventStore, reader: Reader, writer: Writer, bounds: Bounds) -> None:
         self._store = store
+        self._reader = reader
         self._writer = writer
         self._bounds = bounds
 
@@ -83,7 +85,7 @@ class Retention:
             await self._writer.call(lambda c: forget_hosts(c, before))
         if self._bounds.bytes is not None:
             most = self._bounds.bytes
-            while await asyncio.to_thread(self._store.used_bytes) > most:
+            while await self._reader.read(self._store.used_bytes) > most:
                 deleted = await self._chunk(lambda c: delete_oldest(c, None))
                 events += deleted
                 if not deleted:

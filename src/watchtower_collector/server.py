@@ -57,6 +57,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._notifier.send("STOPPING=1")
+        # Streams end by themselves then; uvicorn would wait for them as for any other answer.
+        self._writer.bell.close()
         await super().shutdown(sockets)
         if self._beating is not None:
             self._beating.cancel()

@@ -43,7 +43,17 @@ QUEUE_EVENTS = Whole("WATCHTOWER_QUEUE_EVENTS", 20_000, 1_000, 1_000_000)
 RETENTION_DAYS = Whole("WATCHTOWER_RETENTION_DAYS", 0, 0, 36_500)
 RETENTION_MB = Whole("WATCHTOWER_RETENTION_MB", 0, 0, 100_000_000)
 HEARTBEAT_DAYS = Whole("WATCHTOWER_HEARTBEAT_DAYS", 7, 0, 36_500)
-WHOLES = (PORT, MAX_BODY_BYTES, QUEUE_EVENTS, RETENTION_DAYS, RETENTION_MB, HEARTBEAT_DAYS)
+# An agent sends a heartbeat every minute unless it is told otherwise.
+SILENT_SECONDS = Whole("WATCHTOWER_SILENT_SECONDS", 300, 60, 86_400)
+WHOLES = (
+    PORT,
+    MAX_BODY_BYTES,
+    QUEUE_EVENTS,
+    RETENTION_DAYS,
+    RETENTION_MB,
+    HEARTBEAT_DAYS,
+    SILENT_SECONDS,
+)
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_DB_PATH = "/var/lib/watchtower/watchtower.db"
 NAMES = frozenset(
@@ -73,6 +83,7 @@ class Settings:
     max_body_bytes: int
     queue_events: int
     retention: Bounds
+    silent_seconds: int
 
 
 def _secret(
@@ -154,6 +165,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             heartbeat_days=_whole(environment, HEARTBEAT_DAYS, mistakes) or None,
             bytes=(_whole(environment, RETENTION_MB, mistakes) << 20) or None,
         ),
+        silent_seconds=_whole(environment, SILENT_SECONDS, mistakes),
     )
     if mistakes:
         raise SettingsError(mistakes)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
+from watchtower_collector.bell import Bell
 from watchtower_collector.logs import Throttle
 from watchtower_collector.store import Refused, StoreUnavailableError
 
@@ -64,6 +65,7 @@ class Writer:
 
     def __init__(self, store: EventStore, capacity: int) -> None:
         """Write to ``store``; at most ``capacity`` events wait or are being committed."""
+        self.bell = Bell()
         self._store = store
         self._capacity = capacity
         self._submissions: queue.SimpleQueue[_Submission | _Call | None] = queue.SimpleQueue()
@@ -87,6 +89,7 @@ class Writer:
     async def stop(self) -> None:
         """Take nothing more, commit what waits, end the thread."""
         self._stopping = True
+        self.bell.close()
         self._submissions.put(None)
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
@@ -246,6 +249,8 @@ class Writer:
         outcomes: list[Outcome],
         failure: StoreUnavailableError | None,
     ) -> None:
+        if failure is None:
+            self.bell.ring()
         start = 0
         for submission in batch:
             end = start + len(submission.rows)

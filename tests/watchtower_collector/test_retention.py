@@ -5,6 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from watchtower_collector import retention as retention_module
+from watchtower_collector.reader import Reader
 from watchtower_collector.retention import Bounds, Retention
 from watchtower_collector.store import StoreUnavailableError
 from watchtower_collector.store.audit import note
@@ -45,7 +46,7 @@ def sweep(store, monkeypatch):
             writer = Writer(store, 1_000)
             writer.start()
             try:
-                return await Retention(store, writer, bounds).sweep()
+                return await Retention(store, Reader(store), writer, bounds).sweep()
             finally:
                 await writer.stop()
 
@@ -94,11 +95,11 @@ def test_heartbeats_go_sooner(store, fill, sweep):
 def test_the_largest_database_loses_its_oldest_events(store, fill, sweep):
     for day in range(20, 0, -1):
         fill(*[day] * 200, size=1_000)
-    used = store.used_bytes()
+    used = store.read(store.used_bytes)
     assert used > 4_000_000
     most = used // 2
     assert sweep(Bounds(days=None, heartbeat_days=None, bytes=most)) > 0
-    assert most * 0.8 < store.used_bytes() <= most
+    assert most * 0.8 < store.read(store.used_bytes) <= most
     days = {int(name.split("-")[1]) for name in left(store)}
     assert min(days) == 1
     assert max(days) < 20
@@ -138,7 +139,7 @@ def test_agents_are_served_between_the_chunks(store, fill, make_event):
         async with anyio.create_task_group() as group:
 
             async def delete():
-                await Retention(store, writer, bounds).sweep()
+                await Retention(store, Reader(store), writer, bounds).sweep()
                 group.cancel_scope.cancel()
 
             group.start_soon(delete)
@@ -168,7 +169,7 @@ def test_trouble_does_not_end_it(store, monkeypatch):
     async def scenario():
         with anyio.move_on_after(60):
             async with anyio.create_task_group() as group:
-                group.start_soon(Retention(store, Failing(), bounds).run)
+                group.start_soon(Retention(store, Reader(store), Failing(), bounds).run)
                 while len(rounds) < 3:
                     await anyio.sleep(0.001)
                 group.cancel_scope.cancel()

@@ -20,6 +20,7 @@ def test_the_two_secrets_are_enough():
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.max_body_bytes == 8 * 1024 * 1024
     assert settings.queue_events == 20_000
+    assert settings.silent_seconds == 300
 
 
 def test_all_mistakes_are_reported_together_by_name():

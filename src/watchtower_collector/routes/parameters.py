@@ -56,7 +56,8 @@ def _cursor(text: str) -> str:
     return text
 
 
-def _flag(text: str) -> bool:
+def flag(text: str) -> bool:
+    """Validate ``true`` or ``false``."""
     if text not in {"true", "false"}:
         raise ValueError("must be true or false")
     return text == "true"
@@ -69,11 +70,16 @@ def _hours(text: str) -> float:
     return hours
 
 
-def _limit(text: str) -> int:
-    limit = int(text) if re.fullmatch(r"\d{1,6}", text, re.ASCII) else 0
-    if not 0 < limit <= MAX_LIMIT:
-        raise ValueError(f"must be a whole number from 1 to {MAX_LIMIT}")
-    return limit
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Return a validator for whole numbers with these bounds, both included."""
+
+    def validate(text: str) -> int:
+        number = int(text) if re.fullmatch(r"\d{1,19}", text, re.ASCII) else low - 1
+        if not low <= number <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return number
+
+    return validate
 
 
 def _format(text: str) -> str:
@@ -133,7 +139,7 @@ Types = Annotated[tuple[Annotated[str, _LENGTH, BeforeValidator(_event_type)], .
 Sources = Annotated[tuple[Annotated[str, BeforeValidator(_source)], ...], *_VALUES]
 Text = Annotated[str, _LENGTH, BeforeValidator(_text)]
 Moment = Annotated[str, BeforeValidator(_moment)]
-Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_limit)]
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(whole(1, MAX_LIMIT))]
 
 
 def texts(patterns: Sequence[str]) -> Texts | None:
@@ -197,7 +203,7 @@ class EventFilters(BaseModel):
         Field(description="The host's severity, or its beginning and a `*`.", examples=[["high"]]),
     ] = ()
     flagged: Annotated[
-        Annotated[bool, BeforeValidator(_flag)] | None,
+        Annotated[bool, BeforeValidator(flag)] | None,
         Field(description="Whether the host is labelled as one to look at.", examples=[True]),
     ] = None
     q: Annotated[
@@ -311,17 +317,18 @@ def check_names(model: type[BaseModel]) -> Callable[[Request], Awaitable[None]]:
         given = request.query_params
         for name in given:
             if name not in fields:
-                allowed = ", ".join(fields)
-                _refuse(name[:64], f"there is no such parameter; allowed are {allowed}")
+                allowed = ", ".join(fields) or "none"
+                refuse(name[:64], f"there is no such parameter; allowed are {allowed}")
             if len(given.getlist(name)) > 1 and name not in repeatable:
-                _refuse(name, "is given twice: once is allowed")
+                refuse(name, "is given twice: once is allowed")
         if "hours" in given and "since" in given:
-            _refuse("hours", "hours and since both say where to begin: give one of them")
+            refuse("hours", "hours and since both say where to begin: give one of them")
 
     return check
 
 
-def _refuse(name: str, message: str) -> NoReturn:
+def refuse(name: str, message: str) -> NoReturn:
+    """Answer 422: the parameter ``name`` of the query string is wrong."""
     raise RequestValidationError([{"loc": ("query", name), "msg": message}])
 
 

@@ -100,11 +100,10 @@ class EventStore(Protocol):
             StoreUnavailableError: it cannot read, or it takes too long.
         """
 
-    def used_bytes(self) -> int:
-        """Return how many bytes the events and all else take; from a reader's thread.
+    def used_bytes(self, connection: sa.Connection) -> int:
+        """Return how many bytes the events and all else take; of ``read``'s connection.
 
-        Raises:
-            StoreUnavailableError: it cannot be read.
+        What was deleted does not count, whether or not the file has become smaller.
         """
 
     def tidy(self) -> None:
@@ -112,6 +111,12 @@ class EventStore(Protocol):
 
         Raises:
             StoreUnavailableError: it could not be done.
+        """
+
+    def last_id(self, connection: sa.Connection) -> int:
+        """Return the highest id that an event ever had here, 0 when there was none.
+
+        It stays when that event is deleted. ``connection`` is the one that ``read`` gives.
         """
 
     def close(self) -> None:

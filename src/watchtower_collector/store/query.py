@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 # Free text is looked for in what came from outside, as it was written.
 _TEXT_COLUMNS = (
-    EVENTS.c.raw_message,
-    EVENTS.c.user,
-    EVENTS.c.hostname,
-    EVENTS.c.source_ip,
-    EVENTS.c.key_fingerprint,
-    EVENTS.c.certificate_id,
+    "raw_message",
+    "user",
+    "hostname",
+    "source_ip",
+    "key_fingerprint",
+    "certificate_id",
 )
 
 
@@ -59,28 +59,33 @@ class EventQuery:
         return replace(self, since=since, until=until)
 
 
-def _in_range(first: bytes, last: bytes) -> sa.ColumnElement[bool]:
-    if first == last:
-        return EVENTS.c.source_addr == first
-    return EVENTS.c.source_addr.between(first, last)
+def _in_range(
+    address: sa.ColumnElement[bytes], first: bytes, last: bytes
+) -> sa.ColumnElement[bool]:
+    return address == first if first == last else address.between(first, last)
 
 
-def conditions(query: EventQuery) -> Iterator[sa.ColumnElement[bool]]:
-    """Return what must hold for an event to match, all of it."""
+def conditions(
+    query: EventQuery, events: sa.FromClause = EVENTS
+) -> Iterator[sa.ColumnElement[bool]]:
+    """Return what must hold for an event to match, all of it; ``events`` may be some of them."""
+    column = events.c
     for name in ("user", "hostname", "method", "type", "region", "host_group", "severity"):
         wanted = getattr(query, name)
         if wanted is not None:
-            yield any_of(EVENTS.c[name], wanted)
+            yield any_of(column[name], wanted)
     if query.flagged is not None:
-        yield EVENTS.c.flagged == sa.literal(query.flagged)
+        yield column.flagged == sa.literal(query.flagged)
     if query.sources:
-        yield sa.or_(*(_in_range(first, last) for first, last in query.sources))
+        address = column.source_addr
+        yield sa.or_(*(_in_range(address, first, last) for first, last in query.sources))
     if query.since is not None:
-        yield EVENTS.c.timestamp >= query.since
+        yield column.timestamp >= query.since
     if query.until is not None:
-        yield EVENTS.c.timestamp < query.until
+        yield column.timestamp < query.until
     if query.text is not None:
-        yield sa.or_(*(c.icontains(query.text, autoescape=True) for c in _TEXT_COLUMNS))
+        text = query.text
+        yield sa.or_(*(column[name].icontains(text, autoescape=True) for name in _TEXT_COLUMNS))
 
 
 def select_page(query: EventQuery, after: Position | None, limit: int) -> sa.Select[Any]:

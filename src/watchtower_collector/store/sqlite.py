@@ -152,14 +152,19 @@ class SQLiteStore:
             driver.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
             return work(connection)
 
-    def used_bytes(self) -> int:
+    def used_bytes(self, connection: sa.Connection) -> int:
         """See :class:`~watchtower_collector.store.EventStore`."""
-        return self.read(used_bytes)
+        return used_bytes(connection)
 
     def tidy(self) -> None:
         """See :class:`~watchtower_collector.store.EventStore`."""
         with explained(self._path):
             bound_wal(self._path)
+
+    def last_id(self, connection: sa.Connection) -> int:
+        """See :class:`~watchtower_collector.store.EventStore`."""
+        last: int | None = connection.execute(_LAST_ID).scalar()
+        return last or 0
 
     def close(self) -> None:
         """See :class:`~watchtower_collector.store.EventStore`."""
@@ -182,7 +187,7 @@ class SQLiteStore:
     def _append_together(self, rows: Sequence[Row]) -> list[Outcome]:
         connection = self._write_connection()
         with connection.begin():
-            next_id = _next_id(connection)
+            next_id = self.last_id(connection) + 1
             numbered = [{**row, "id": next_id + i} for i, row in enumerate(rows)]
             inserted = connection.execute(_INSERT, numbered).rowcount
             if inserted == len(rows):
@@ -199,7 +204,7 @@ class SQLiteStore:
         outcomes: list[Outcome] = []
         with connection.begin():
             for row in rows:
-                numbered = {**row, "id": _next_id(connection)}
+                numbered = {**row, "id": self.last_id(connection) + 1}
                 try:
                     with connection.begin_nested():
                         connection.execute(_INSERT, numbered)
@@ -210,11 +215,6 @@ class SQLiteStore:
                 outcomes.append(_outcome(numbered, stored))
             note_hosts(connection, _newly_stored(rows, outcomes))
         return outcomes
-
-
-def _next_id(connection: sa.Connection) -> int:
-    last: int | None = connection.execute(_LAST_ID).scalar()
-    return (last or 0) + 1
 
 
 def _ids_of(connection: sa.Connection, event_ids: Iterable[bytes | None]) -> dict[bytes, int]:

@@ -1,4 +1,6 @@
 import asyncio
+import gzip
+import json
 
 import httpx
 import pytest
@@ -103,12 +105,83 @@ def test_escapes_for_lone_surrogates_and_nul(client, make_event):
     assert client.events()[0]["user"] == "a\ufffd\ufffdb"
 
 
-def test_a_compressed_body_is_refused(client, make_event):
+def gzipped(client, body, encoding="gzip", **keywords):
     headers = {"X-Login-Alert-Token": "agent-token-of-the-tests-0123456789abcdef"}
-    response = client.request(
-        "POST", "/login", headers={**headers, "Content-Encoding": "gzip"}, content=b"\x1f\x8b"
-    )
-    error_of(response, 415)
+    headers["Content-Encoding"] = encoding
+    return client.request("POST", "/login", headers=headers, content=body, **keywords)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP"])
+def test_a_gzip_body_is_taken(client, make_event, encoding):
+    events = [make_event(raw_message="x" * 4_000) for _ in range(100)]
+    response = gzipped(client, gzip.compress(json.dumps(events).encode()), encoding)
+    assert response.status_code == 201
+    assert len(client.events()) == 100
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000])
+def test_a_gzip_body_may_come_in_any_pieces(client, make_event, size):
+    body = gzip.compress(json.dumps(make_event(raw_message="x" * 4_000)).encode())
+
+    async def pieces():
+        for start in range(0, len(body), size):
+            yield body[start : start + size]
+
+    assert gzipped(client, pieces()).status_code == 201
+
+
+WHOLE = gzip.compress(b'{"type": "login", "timestamp": "2026-01-01T00:00:00Z", "hostname": "h"}')
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "too early"),
+        (b"{}", "not gzip"),
+        (WHOLE[:-1], "too early"),
+        (WHOLE[:20], "too early"),
+        (WHOLE + b"\n", "follows"),
+        (WHOLE + WHOLE, "follows"),
+        (WHOLE[:-8] + bytes(8), "damaged"),
+        (WHOLE[:15] + b"\xff" + WHOLE[16:], "damaged"),
+    ],
+    ids=["empty", "plain", "cut", "cut early", "trailing", "twice", "checksum", "broken"],
+)
+def test_a_gzip_body_that_is_not_whole_is_refused(client, body, message):
+    assert message in error_of(gzipped(client, body), 422)["message"]
+    assert client.events() == []
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "gzip, gzip", ""])
+def test_another_encoding_is_refused_and_told_which_is_taken(client, encoding):
+    response = gzipped(client, WHOLE, encoding)
+    assert "gzip" in error_of(response, 415)["message"]
+    assert response.headers["Accept-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_limit_is_that_of_the_inflated_body(run_app, environment, store, more):
+    environment["WATCHTOWER_MAX_BODY_BYTES"] = "65536"
+    body = gzip.compress(b"[]" + b" " * (65_534 + more))
+    with run_app(environment, store) as client:
+        assert gzipped(client, body).status_code == (413 if more else 201)
+
+
+def test_what_inflates_to_nothing_is_bounded_too(run_app, environment, store):
+    environment["WATCHTOWER_MAX_BODY_BYTES"] = "65536"
+    header = WHOLE[:10]
+    sent = 0
+
+    async def empty_blocks():
+        nonlocal sent
+        yield header
+        while True:
+            sent += 5_000
+            yield b"\x00\x00\x00\xff\xff" * 1_000  # RFC 1951, 3.2.4: stored, no bytes, not last
+
+    with run_app(environment, store) as client:
+        error_of(gzipped(client, empty_blocks()), 413)
+    assert sent < 80_000
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong", "ü"])

@@ -7,10 +7,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from watchtower_collector.addresses import network_range
+from watchtower_collector.store.following import select_step
 from watchtower_collector.store.matching import Texts
 from watchtower_collector.store.migrations import migrate
 from watchtower_collector.store.query import EventQuery, Position, select_page
 from watchtower_collector.store.schema import EVENTS
+from watchtower_collector.store.stats import StatsQuery, select_totals
 
 
 @pytest.fixture
@@ -67,6 +69,28 @@ def test_a_later_page_starts_where_the_one_before_ended(database):
         database, select_page(EventQuery(hostname=Texts(("web-1",))), Position(5, 5), 100)
     )
     assert "events_hostname (hostname=? AND timestamp<?)" in steps
+
+
+@pytest.mark.parametrize("query", [query for query, _ in PLANS.values()], ids=PLANS.keys())
+def test_a_stream_goes_by_id_whatever_it_looks_for(database, query):
+    steps = plan(database, select_step(query, 5, 100))
+    assert "USING INTEGER PRIMARY KEY (rowid>?)" in steps
+    assert "INDEX events" not in steps
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (EventQuery(since=1, until=2), "events_timestamp"),
+        (EventQuery(hostname=Texts(("web-1",)), **SINCE), "events_hostname"),
+        (EventQuery(user=Texts(("alice",)), **SINCE), "events_user"),
+        (EventQuery(type=Texts(("login",)), **SINCE), "events_type"),
+        (EventQuery(sources=(network_range("203.0.113.7"),), **SINCE), "events_source"),
+    ],
+)
+def test_hours_are_counted_in_an_index_alone(database, query, index):
+    asked = StatsQuery(query, None, 10, range(0), 3_600)
+    assert f"COVERING INDEX {index} (" in plan(database, select_totals(asked))
 
 
 def test_a_repeated_event_id_is_looked_up(database):

@@ -1,0 +1,35 @@
+"""``GET /events/{id}``: one event."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, HTTPException, Path
+from pydantic import BaseModel, BeforeValidator
+from starlette.responses import Response
+
+from watchtower_collector.auth import AdminGate
+from watchtower_collector.errors import json_response
+from watchtower_collector.reader import Reader
+from watchtower_collector.rendering import event_document
+from watchtower_collector.routes.parameters import check_names, whole
+from watchtower_collector.store.following import event_by_id
+
+MAX_ID = (1 << 63) - 1
+EventNumber = Annotated[int, BeforeValidator(whole(1, MAX_ID))]
+
+
+class NoParameters(BaseModel):
+    """Nothing may stand in the query string."""
+
+
+def event_router(reader: Reader, admin: AdminGate) -> APIRouter:
+    """Return the route."""
+    router = APIRouter(dependencies=[Depends(admin), Depends(check_names(NoParameters))])
+
+    @router.get("/events/{id}", response_model=None)
+    async def event(number: Annotated[EventNumber, Path(alias="id")]) -> Response:
+        row = await reader.read(lambda connection: event_by_id(connection, number))
+        if row is None:
+            raise HTTPException(404, "there is no event with this id")
+        return json_response(event_document(row))
+
+    return router

@@ -1,0 +1,107 @@
+"""``GET /hosts``: what is known of each host, and which have fallen silent."""
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from starlette.responses import Response
+
+from watchtower_collector.auth import AdminGate
+from watchtower_collector.errors import json_response
+from watchtower_collector.reader import Reader
+from watchtower_collector.routes.parameters import Patterns, check_names, flag, texts, whole
+from watchtower_collector.store import Row
+from watchtower_collector.store.cursor import decode_name_cursor, encode_name_cursor
+from watchtower_collector.store.host_list import HostQuery, host_page, is_silent
+from watchtower_collector.timestamps import format_rfc3339, now_us
+
+MAX_HOSTS = 10_000
+DEFAULT_HOSTS = 1_000
+_TIMES = ("first_seen", "last_seen", "last_login", "last_heartbeat")
+HOST_FIELDS = (
+    "hostname",
+    "first_seen",
+    "last_seen",
+    "last_login",
+    "last_login_user",
+    "last_login_source_ip",
+    "last_heartbeat",
+    "agent_version",
+    "spool_depth",
+    "clock_offset_seconds",
+    "trouble",
+    "region",
+    "host_group",
+)
+
+
+def _cursor(text: str) -> str:
+    decode_name_cursor(text)
+    return text
+
+
+class HostParameters(BaseModel):
+    """What may stand in the query string of ``GET /hosts``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hostname: Annotated[
+        Patterns,
+        Field(
+            description="The host's name, or its beginning and a `*`.",
+            examples=[["web-*", "db-1"]],
+        ),
+    ] = ()
+    silent: Annotated[
+        Annotated[bool, BeforeValidator(flag)] | None,
+        Field(description="Only hosts that have fallen silent, or only others.", examples=[True]),
+    ] = None
+    limit: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_HOSTS), BeforeValidator(whole(1, MAX_HOSTS))],
+        Field(description="How many hosts.", examples=[DEFAULT_HOSTS]),
+    ] = DEFAULT_HOSTS
+    cursor: Annotated[
+        Annotated[str, BeforeValidator(_cursor)] | None,
+        Field(
+            description="Where the page begins; taken from the Link header of an earlier answer.",
+            examples=["AndlYi0x"],
+        ),
+    ] = None
+
+
+def hosts_router(reader: Reader, silent_seconds: int, admin: AdminGate) -> APIRouter:
+    """Return the route; a host is silent that nothing was heard of for ``silent_seconds``."""
+    checks = [Depends(admin), Depends(check_names(HostParameters))]
+    router = APIRouter(dependencies=checks)
+
+    @router.get("/hosts", response_model=None)
+    async def hosts(parameters: Annotated[HostParameters, Query()]) -> Response:
+        silent_before = now_us() - silent_seconds * 1_000_000
+        query = HostQuery(silent_before, parameters.silent, texts(parameters.hostname))
+        after = None if parameters.cursor is None else decode_name_cursor(parameters.cursor)
+        limit = parameters.limit
+        # One more than wanted tells whether a next page has anything on it.
+        rows = await reader.read(lambda c: host_page(c, query, after, limit + 1))
+        headers = _link(parameters, rows[limit - 1]) if len(rows) > limit else {}
+        documents = [_host_document(row, silent_before) for row in rows[:limit]]
+        return json_response(documents, headers=headers)
+
+    return router
+
+
+def _host_document(row: Row, silent_before: int) -> dict[str, Any]:
+    document = {name: row[name] for name in HOST_FIELDS}
+    for name in _TIMES:
+        if row[name] is not None:
+            document[name] = format_rfc3339(row[name])
+    document["silent_since"] = document["last_seen"] if is_silent(row, silent_before) else None
+    return document
+
+
+def _link(parameters: HostParameters, last: Row) -> dict[str, str]:
+    following: dict[str, Any] = parameters.model_dump(exclude_defaults=True, exclude={"cursor"})
+    if parameters.silent is not None:
+        following["silent"] = "true" if parameters.silent else "false"
+    following["cursor"] = encode_name_cursor(last["hostname"])
+    return {"Link": f'</hosts?{urlencode(following, doseq=True)}>; rel="next"'}

@@ -1,0 +1,56 @@
+"""What is known of each host, as a list in the order of their names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from watchtower_collector.store.matching import Texts, any_of
+from watchtower_collector.store.schema import HOSTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from watchtower_collector.store import Row
+
+
+@dataclass(frozen=True, slots=True)
+class HostQuery:
+    """Which hosts are wanted; all that is set must hold."""
+
+    silent_before: int
+    """Microseconds since 1970: a host last heard of before then is silent."""
+    silent: bool | None = None
+    hostname: Texts | None = None
+
+
+def is_silent(host: Row, silent_before: int) -> bool:
+    """Return whether the host is silent.
+
+    Only a host that once sent a heartbeat can be: the others never promised to be heard of.
+    """
+    return host["last_heartbeat"] is not None and host["last_seen"] < silent_before
+
+
+def _conditions(query: HostQuery, after: str | None) -> Iterator[sa.ColumnElement[bool]]:
+    if query.hostname is not None:
+        yield any_of(HOSTS.c.hostname, query.hostname)
+    # The same as is_silent.
+    beats, old = HOSTS.c.last_heartbeat.is_not(None), HOSTS.c.last_seen < query.silent_before
+    if query.silent is True:
+        yield sa.and_(beats, old)
+    elif query.silent is False:
+        yield sa.not_(sa.and_(beats, old))
+    if after is not None:
+        yield HOSTS.c.hostname > after
+
+
+def host_page(
+    connection: sa.Connection, query: HostQuery, after: str | None, limit: int
+) -> list[Row]:
+    """Return at most ``limit`` hosts by name, from after a name on."""
+    statement = sa.select(HOSTS).where(*_conditions(query, after))
+    statement = statement.order_by(HOSTS.c.hostname).limit(limit)
+    return [dict(row) for row in connection.execute(statement).mappings()]
