@@ -12,14 +12,20 @@ import asyncio
 import collections
 import json
 import random
+import socket
 import sys
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import uvloop
 from load import Answers, Requests, trust
 
+if TYPE_CHECKING:
+    import ssl
+
 _WITHIN = 1.0  # seconds in which all of them begin
+_STEP = 0.01  # seconds; they begin in groups of those who are due
 _PATIENCE = 120.0  # seconds until an agent counts as having failed
 _AGAIN = 1.0  # seconds before the next try after a connection that failed, at most
 
@@ -55,9 +61,14 @@ class Result:
     ids: list[str] = field(default_factory=list)
 
 
-async def _post(storm: Storm, context, request: bytes) -> tuple[int, float]:
+async def _post(
+    storm: Storm, context: ssl.SSLContext | None, open_socket: socket.socket, request: bytes
+) -> tuple[int, float]:
     """Send one request over a connection of its own; return the status and Retry-After."""
-    reader, writer = await asyncio.open_connection(storm.host, storm.port, ssl=context)
+    name = storm.host if context else None
+    reader, writer = await asyncio.open_connection(
+        sock=open_socket, ssl=context, server_hostname=name
+    )
     try:
         writer.write(request)
         answers, answer = Answers(), None
@@ -73,42 +84,66 @@ async def _post(storm: Storm, context, request: bytes) -> tuple[int, float]:
     return status, float(rest.split(b"\r\n", 1)[0]) if found else 0.0
 
 
-async def _agent(storm: Storm, context, request: bytes, result: Result) -> float | None:
-    begun = time.monotonic()
-    while time.monotonic() - begun < _PATIENCE:
-        try:
-            status, wait = await _post(storm, context, request)
-        except OSError:  # TLS errors are among them
-            status, wait = 0, _AGAIN * random.random()
-        result.answers[status] += 1
-        if status == 201:
-            return time.monotonic() - begun
-        await asyncio.sleep(wait)
-    return None
+class Fleet:
+    """Agents that all begin within a second, and go on until each has its acknowledgement."""
+
+    def __init__(self, storm: Storm) -> None:
+        self._storm, self._context = storm, trust(storm.ca_file)
+        requests = Requests(storm.host, storm.token, storm.batch, time.time_ns())
+        self._made = [requests.next() for _ in range(storm.agents)]
+        self._loop = asyncio.get_running_loop()
+        self._tasks: list[asyncio.Task[float | None]] = []
+        self._result = Result()
+
+    def _connect(self) -> socket.socket:
+        return socket.create_connection((self._storm.host, self._storm.port))
+
+    def _begin(self, begun: float) -> None:
+        """Connect on time, whatever the event loop is busy with: a thread of its own."""
+        for number in range(self._storm.agents):
+            wait = begun + _WITHIN * number / self._storm.agents - time.monotonic()
+            if wait > _STEP:
+                time.sleep(wait)
+            self._loop.call_soon_threadsafe(self._start, number, time.monotonic(), self._connect())
+        self._result.began = time.monotonic() - begun
+
+    def _start(self, number: int, begun: float, open_socket: socket.socket) -> None:
+        self._tasks.append(asyncio.create_task(self._agent(number, begun, open_socket)))
+
+    async def _agent(
+        self, number: int, begun: float, open_socket: socket.socket | None
+    ) -> float | None:
+        request, ids = self._made[number]
+        while time.monotonic() - begun < _PATIENCE:
+            try:
+                open_socket = open_socket or self._connect()
+                status, wait = await _post(self._storm, self._context, open_socket, request)
+            except OSError:  # TLS errors are among them
+                status, wait = 0, _AGAIN * random.random()
+            open_socket = None
+            self._result.answers[status] += 1
+            if status == 201:
+                self._result.ids += [id_.decode() for id_ in ids]
+                return time.monotonic() - begun
+            await asyncio.sleep(wait)
+        return None
+
+    async def run(self) -> Result:
+        """Let all of them begin, and wait until the last is done."""
+        result, used, begun = self._result, time.process_time(), time.monotonic()
+        await asyncio.to_thread(self._begin, begun)
+        delays = await asyncio.gather(*self._tasks)
+        result.seconds, result.cpu = time.monotonic() - begun, time.process_time() - used
+        times = sorted(delay for delay in delays if delay is not None)
+        result.failed = self._storm.agents - len(times)
+        if times:
+            result.p50, result.p99 = (times[int(len(times) * part)] for part in (0.5, 0.99))
+        return result
 
 
-async def run(storm: Storm) -> Result:
-    """Let all of them begin within a second, and wait until the last is done."""
-    result, context = Result(), trust(storm.ca_file)
-    requests = Requests(storm.host, storm.token, storm.batch, time.time_ns())
-    made = [requests.next() for _ in range(storm.agents)]
-    used, begun = time.process_time(), time.monotonic()
-    agents = []
-    for number, (request, _) in enumerate(made):
-        await asyncio.sleep(max(begun + _WITHIN * number / storm.agents - time.monotonic(), 0))
-        agents.append(asyncio.create_task(_agent(storm, context, request, result)))
-    result.began = time.monotonic() - begun
-    delays = await asyncio.gather(*agents)
-    result.seconds, result.cpu = time.monotonic() - begun, time.process_time() - used
-    for delay, (_, ids) in zip(delays, made, strict=True):
-        if delay is not None:
-            result.ids += [id_.decode() for id_ in ids]
-    times = sorted(delay for delay in delays if delay is not None)
-    result.failed = storm.agents - len(times)
-    if times:
-        result.p50, result.p99 = (times[int(len(times) * part)] for part in (0.5, 0.99))
-    return result
+async def _main() -> Result:
+    return await Fleet(Storm(**json.load(sys.stdin))).run()
 
 
 if __name__ == "__main__":
-    print(json.dumps(vars(uvloop.run(run(Storm(**json.load(sys.stdin)))))))
+    print(json.dumps(vars(uvloop.run(_main()))))
