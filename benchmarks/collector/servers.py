@@ -127,9 +127,12 @@ def caddy_program(cache: Path) -> Path:
     if not program.exists():
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            subprocess.run(["apt-get", "download", "caddy"], cwd=folder, check=True)
-        except subprocess.CalledProcessError:
-            sys.exit("could not download Debian's caddy. Try: apt-get update")
+            subprocess.run(
+                ["apt-get", "download", "caddy"], cwd=folder, check=True, capture_output=True
+            )
+        except subprocess.CalledProcessError as error:
+            said = error.stderr.decode(errors="replace").strip()
+            sys.exit(f"could not download Debian's caddy: {said}\nTry: apt-get update")
         (package,) = folder.glob("caddy_*.deb")
         subprocess.run(["dpkg-deb", "--extract", package, folder], check=True)
     return program
