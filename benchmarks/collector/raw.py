@@ -2,7 +2,7 @@
 
     python raw.py DATABASE SECONDS EVENTS   prints what it did as JSON
 
-The pragmas are those of the collector's writing connection.
+The pragmas are those of the collector's writing connection, set by its own function.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import time
 from history import insert_statement, rows
 from traffic import Traffic
 
-PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "journal_size_limit = 67108864")
+from watchtower_collector.store.sqlite import _writer_pragmas
+
 _BATCHES = 100  # of rows made before the clock runs; each time with other event ids
 
 
@@ -26,8 +27,7 @@ def main(path: str, seconds: float, size: int) -> None:
     now = time.time_ns() // 1_000
     batches = [rows(traffic, [now + i for i in range(size)], ids) for _ in range(_BATCHES)]
     connection = sqlite3.connect(path, isolation_level=None)
-    for pragma in PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}")
+    _writer_pragmas(connection, None)
     statement = insert_statement()
     done = 0
     used, begun = time.process_time(), time.monotonic()
