@@ -49,6 +49,8 @@ def test_number_of_agents_is_checked_first(run, number):
         ("demo", ["down", "now"]),
         ("test", ["units"]),
         ("test", ["unit", "agent"]),
+        ("bench", []),
+        ("bench", ["collector"]),
     ],
 )
 def test_unknown_word_shows_how_it_is_used(run, command, arguments):
