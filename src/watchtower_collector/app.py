@@ -20,7 +20,7 @@ from watchtower_collector.routes.event import event_router
 from watchtower_collector.routes.events import events_router
 from watchtower_collector.routes.healthz import healthz_router
 from watchtower_collector.routes.hosts import hosts_router
-from watchtower_collector.routes.login import login_router
+from watchtower_collector.routes.login import login_route
 from watchtower_collector.routes.stats import stats_router
 from watchtower_collector.routes.stream import stream_router
 from watchtower_collector.routes.tokens import tokens_router
@@ -77,7 +77,7 @@ def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI
     bodies = BodyReader(settings.max_body_bytes)
     agent = AgentGate(tokens, settings.agent_token)
     admin = _admin_gate(settings)
-    app.include_router(login_router(writer, bodies, agent))
+    app.router.routes.append(login_route(writer, bodies, agent))
     app.include_router(events_router(reader, admin))
     # Before /events/{id}, which would take "stream" for an id.
     app.include_router(stream_router(reader, Streams(reader, writer.bell), admin))

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from fastapi import HTTPException
-from starlette.requests import ClientDisconnect
 
 from watchtower_collector.inflate import InflateError, Inflater
 from watchtower_collector.writer import QueueFullError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from types import TracebackType
 
     from starlette.requests import Request
+    from starlette.types import Receive
 
 _TOGETHER = 8  # full-sized bodies held at the same time
 _GZIP = frozenset({"gzip", "x-gzip"})  # two names for one thing (RFC 9110, section 8.4.1.3)
@@ -30,11 +28,11 @@ class BodyReader:
         self._limit = limit
         self._held = 0
 
-    @asynccontextmanager
-    async def read(self, request: Request) -> AsyncIterator[bytes]:
-        """Give the whole body for the time of the block, inflated when it is gzip.
+    def read(self, request: Request) -> HeldBody:
+        """Return a context manager that gives the whole body for the time of the block.
 
-        The bound holds for what is sent and for what it inflates to; no more is inflated.
+        The body is inflated when it is gzip. The bound holds for what is sent and for what it
+        inflates to; no more is inflated. Entering the block raises:
 
         Raises:
             HTTPException: 413 too large, known from its header or found while reading, which ends
@@ -42,56 +40,133 @@ class BodyReader:
                 away.
             QueueFullError: too much is held for other requests.
         """
+        return HeldBody(self, request)
+
+    def inflater_for(self, request: Request) -> Inflater | None:
+        """Return what inflates the body, ``None`` when it comes as it is.
+
+        Raises:
+            HTTPException: 413 or 415, by the headers alone.
+        """
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
         if encoding != "identity" and encoding not in _GZIP:
             # RFC 9110, section 12.5.3: says which encodings would have been taken.
             message = "send the body with Content-Encoding gzip, or without any"
             raise HTTPException(415, message, {"Accept-Encoding": "gzip"})
         declared = request.headers.get("content-length", "0")
-        if not re.fullmatch("[0-9]{1,18}", declared) or int(declared) > self._limit:
-            raise self._too_large()
-        inflater = Inflater() if encoding in _GZIP else None
-        parts: list[bytes] = []
-        size = 0
-        try:
-            async with aclosing(self._parts(request, inflater)) as arriving:
-                async for part in arriving:
-                    size += len(part)
-                    self._held += len(part)
-                    if size > self._limit:
-                        raise self._too_large()
-                    if self._held > self._limit * _TOGETHER:
-                        raise QueueFullError
-                    parts.append(part)
-            yield b"".join(parts)
-        except ClientDisconnect:
-            raise HTTPException(400, "the connection ended before the body did") from None
-        except InflateError as error:
-            raise HTTPException(422, str(error)) from None
-        finally:
-            self._held -= size
+        is_number = declared.isascii() and declared.isdigit() and len(declared) <= 18
+        if not is_number or int(declared) > self._limit:
+            raise self.too_large()
+        return Inflater() if encoding in _GZIP else None
 
-    async def _parts(
-        self, request: Request, inflater: Inflater | None
-    ) -> AsyncGenerator[bytes, None]:
-        """Give the body as it arrives, or what that inflates to."""
-        sent = 0
-        async with aclosing(request.stream()) as stream:
-            async for chunk in stream:
-                sent += len(chunk)
-                if inflater is None:
-                    yield chunk
-                    continue
-                # Much can be sent that inflates to nothing.
-                if sent > self._limit:
-                    raise self._too_large()
-                for piece in inflater.feed(chunk):
-                    yield piece
-                    await asyncio.sleep(0)  # others are served between two pieces
-        if inflater is not None:
-            inflater.finish()
+    def hold(self, size: int, held_before: int) -> None:
+        """Count ``size`` more bytes of a body of which ``held_before`` are held already.
 
-    def _too_large(self) -> HTTPException:
+        Raises:
+            HTTPException: 413, together they are too large.
+            QueueFullError: too much is held for other requests.
+        """
+        self._held += size
+        if held_before + size > self._limit:
+            raise self.too_large()
+        if self._held > self._limit * _TOGETHER:
+            raise QueueFullError
+
+    def check_sent(self, size: int) -> None:
+        """Refuse more compressed bytes than a body may have: much can inflate to nothing.
+
+        Raises:
+            HTTPException: 413.
+        """
+        if size > self._limit:
+            raise self.too_large()
+
+    def release(self, size: int) -> None:
+        """Count ``size`` bytes no longer."""
+        self._held -= size
+
+    def too_large(self) -> HTTPException:
+        """Return the error of a body that is too large."""
         return HTTPException(
             413, f"the body is larger than {self._limit} bytes: send fewer events at a time"
         )
+
+
+class HeldBody:
+    """One body, read on entering the block and held until its end."""
+
+    __slots__ = ("_reader", "_request", "_size")
+
+    def __init__(self, reader: BodyReader, request: Request) -> None:
+        self._reader = reader
+        self._request = request
+        self._size = 0
+
+    async def __aenter__(self) -> bytes:
+        inflater = self._reader.inflater_for(self._request)
+        try:
+            if inflater is None:
+                return await self._plain(self._request.receive)
+            return await self._inflated(self._request.receive, inflater)
+        except InflateError as error:
+            self._release()
+            raise HTTPException(422, str(error)) from None
+        except BaseException:
+            self._release()
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._release()
+
+    async def _plain(self, receive: Receive) -> bytes:
+        chunk, more = await _next_chunk(receive)
+        self._hold(len(chunk))
+        if not more:
+            return chunk
+        chunks = [chunk]
+        while more:
+            chunk, more = await _next_chunk(receive)
+            self._hold(len(chunk))
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    async def _inflated(self, receive: Receive, inflater: Inflater) -> bytes:
+        pieces: list[bytes] = []
+        sent = 0
+        more = True
+        while more:
+            chunk, more = await _next_chunk(receive)
+            sent += len(chunk)
+            self._reader.check_sent(sent)
+            for piece in inflater.feed(chunk):
+                self._hold(len(piece))
+                pieces.append(piece)
+                await asyncio.sleep(0)  # others are served between two pieces
+        inflater.finish()
+        return b"".join(pieces)
+
+    def _hold(self, size: int) -> None:
+        before = self._size
+        self._size += size
+        self._reader.hold(size, before)
+
+    def _release(self) -> None:
+        self._reader.release(self._size)
+        self._size = 0
+
+
+async def _next_chunk(receive: Receive) -> tuple[bytes, bool]:
+    """Return a chunk of the body, and whether more follows.
+
+    Raises:
+        HTTPException: 400, the client went away.
+    """
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise HTTPException(400, "the connection ended before the body did")
+    return message.get("body", b""), message.get("more_body", False)

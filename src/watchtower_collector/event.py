@@ -136,6 +136,9 @@ class Event(BaseModel):
     spool_depth: Annotated[int, Field(strict=True, ge=0, lt=_INT64)] | None = None
 
 
+_FIELDS = frozenset(Event.model_fields)  # pydantic makes a new view of them at each access
+
+
 def _legible(text: str) -> str:
     return text if text.isascii() and "\0" not in text else _ILLEGIBLE.sub("\ufffd", text)
 
@@ -183,7 +186,7 @@ def parse_event(document: object) -> Event:
     for name, value in document.items():
         if value is None or name in _ASSIGNED_HERE:
             continue
-        if name not in Event.model_fields:
+        if name not in _FIELDS:
             _check_unknown(name, value)
             unknown += 1
         fields[name] = _legible(value) if isinstance(value, str) else value
@@ -200,7 +203,7 @@ def parse_event(document: object) -> Event:
 
 def event_row(event: Event, received_at: int) -> dict[str, Any]:
     """Return the event as a row of the store; ``received_at`` in microseconds since 1970."""
-    row = {name: getattr(event, name) for name in Event.model_fields}
+    row = dict(vars(event))
     row["received_at"] = received_at
     row["source_addr"] = sortable_bytes(event.source_ip or "")
     row["extra"] = json.dumps(event.model_extra, ensure_ascii=False) if event.model_extra else None

@@ -29,6 +29,9 @@ def parse_rfc3339(text: str) -> int:
     match = _DATE_TIME.fullmatch(text)
     if match is None:
         raise ValueError("not an RFC 3339 time such as 2026-01-31T23:59:59.123456Z")
+    if match[7] is not None and len(match[7]) == 6 and text.endswith("Z"):
+        # How agents write it: the usual case, at half the cost.
+        return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
     year, month, day, hour, minute, second, fraction, sign, offset_hour, offset_minute = (
         match.groups()
     )
