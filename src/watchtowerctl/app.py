@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
 import typer
 
 from watchtowerctl.commands import audit, check, event, events, hosts, stats, tail, token
-from watchtowerctl.errors import CommandError
-from watchtowerctl.output import say
+from watchtowerctl.errors import READER_GONE, CommandError
+from watchtowerctl.output import emit, say
 from watchtowerctl.version import read_version
 
 # Plain help: it is read in pipes and by screen readers, too.
@@ -52,21 +51,18 @@ def main() -> int:
         # A terminal that knows ASCII only gets escapes for the rest.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # text files
     try:
-        return _run()
-    except BrokenPipeError:
-        # Whoever read has seen enough (`| head`). What is still in the buffer goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + 13  # as if SIGPIPE had ended us
+        status = _run()
+        emit("", flush=True)
+    except CommandError as error:
+        if error.status != READER_GONE:
+            say(f"watchtowerctl: {error}")
+        return error.status
+    return status
 
 
 def _run() -> int:
     try:
         app(prog_name="watchtowerctl")
-    except CommandError as error:
-        sys.stdout.flush()
-        say(f"watchtowerctl: {error}")
-        return error.status
     except SystemExit as ended:
-        sys.stdout.flush()
         return ended.code if isinstance(ended.code, int) else 0
     return 0

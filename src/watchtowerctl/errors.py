@@ -13,6 +13,7 @@ PROTOCOL = 76  # TLS, or an answer that no collector gives
 TRY_LATER = 75
 NOT_ALLOWED = 77
 CONFIGURATION = 78
+READER_GONE = 141  # as if SIGPIPE (13) had ended us
 
 
 class CommandError(Exception):

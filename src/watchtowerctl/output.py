@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Literal
 
+from watchtowerctl.errors import READER_GONE, CommandError
 from watchtowerctl.text import visible
 
 if TYPE_CHECKING:
@@ -21,9 +23,25 @@ def say(message: str) -> None:
     print(visible(message), file=sys.stderr, flush=True)
 
 
-def print_json(document: object) -> None:
+def emit(text: str, *, flush: bool = False) -> None:
+    """Write to standard output.
+
+    Raises:
+        CommandError: whoever read it has seen enough (``| head``).
+    """
+    try:
+        sys.stdout.write(text)
+        if flush:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still in the buffer goes nowhere, without a word at the end of the program.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise CommandError(READER_GONE, "nobody reads any more") from None
+
+
+def print_json(document: object, *, flush: bool = False) -> None:
     """Print one line of JSON, in ASCII: nothing in it can command a terminal."""
-    sys.stdout.write(json.dumps(document, separators=(",", ":")) + "\n")
+    emit(json.dumps(document, separators=(",", ":")) + "\n", flush=flush)
 
 
 def print_table(
@@ -59,7 +77,7 @@ def print_table(
     with console.capture() as capture:
         console.print(table)
     lines = capture.get().splitlines()
-    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in lines))
+    emit("".join(f"{line.rstrip()}\n" for line in lines))
 
 
 def _side(cell: object) -> Literal["left", "right"]:
@@ -72,4 +90,4 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
     shown = [(visible(name), visible(value)) for name, value in fields]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
-        sys.stdout.write(f"{name:<{width}}  {value}\n")
+        emit(f"{name:<{width}}  {value}\n")

@@ -11,7 +11,7 @@ from watchtowerctl import filters
 from watchtowerctl.api import connect
 from watchtowerctl.errors import USAGE, CommandError
 from watchtowerctl.event_row import COLUMNS, event_row, event_style
-from watchtowerctl.output import print_json, print_table, say
+from watchtowerctl.output import emit, print_json, print_table, say
 from watchtowerctl.text import visible_lines
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _print_csv(api: Api, parameters: Parameters, wanted: int | None) -> None:
         header, *rows = _csv_rows(response.read().decode("utf-8", "replace"))
         lines = rows if left is None else rows[:left]
         whole = "".join(lines if number else [header, *lines])
-        sys.stdout.write(visible_lines(whole) if sys.stdout.isatty() else whole)
+        emit(visible_lines(whole) if sys.stdout.isatty() else whole)
         if left is not None:
             left -= len(lines)
 

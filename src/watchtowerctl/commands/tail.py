@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 from watchtowerctl import filters
 from watchtowerctl.api import connect
 from watchtowerctl.event_row import event_row
 from watchtowerctl.follow import follow
-from watchtowerctl.output import print_json, say
+from watchtowerctl.output import emit, print_json, say
 from watchtowerctl.text import visible
 
 
@@ -42,8 +40,7 @@ def tail(
     say(f"Waiting for events of {api.url}; Ctrl-C ends it.")
     for event in follow(api, parameters):
         if json:
-            print_json(event)
+            print_json(event, flush=True)
         else:
             cells = [visible(cell) for cell in event_row(event) if cell not in {None, ""}]
-            sys.stdout.write("  ".join(cells) + "\n")
-        sys.stdout.flush()
+            emit("  ".join(cells) + "\n", flush=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +10,7 @@ from watchtowerctl import filters
 from watchtowerctl.api import connect, objects, one_object
 from watchtowerctl.errors import PROTOCOL, USAGE, CommandError
 from watchtowerctl.moments import parse_span, show_text
-from watchtowerctl.output import print_json, print_table, say
+from watchtowerctl.output import emit, print_json, print_table, say
 
 app = typer.Typer(no_args_is_help=True, help="Make, show and revoke the hosts' tokens.")
 STATES = ("active", "expiring", "expired", "revoked")
@@ -52,8 +51,7 @@ def _make(body: dict[str, object]) -> None:
     if not isinstance(secret, str) or not secret.isascii() or not secret.isprintable():
         raise CommandError(PROTOCOL, f"{api.url} made no token: see watchtowerctl token list")
     # Alone on standard output: it can go through a pipe to where it is needed, and nowhere else.
-    sys.stdout.write(secret + "\n")
-    sys.stdout.flush()
+    emit(secret + "\n", flush=True)
     say(
         f"Token {answer.get('id')} of {body['hostname']}: its WATCHTOWER_AGENT_TOKEN. It is shown "
         "this once; the collector keeps only its digest."
