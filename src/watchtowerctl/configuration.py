@@ -72,7 +72,8 @@ class Configuration:
         return self._values.get(name)
 
     def _read_file(self) -> dict[str, tuple[str, str]]:
-        if not self._file.exists():
+        # Not there, or in a home that is closed to us: then it is not ours either.
+        if not os.path.lexists(self._file):
             return {}
         text = _read(self._file, "the configuration")
         try:
@@ -109,7 +110,9 @@ class Configuration:
         if settings is not None:
             port = settings.get("WATCHTOWER_PORT") or "8000"
             return f"http://127.0.0.1:{port}", f"the collector's own host, {self._host_file}"
-        hint = "; on this host, which has a collector, use sudo" * self._host_file.exists()
+        hint = "; on this host, which has a collector, use sudo" * os.access(
+            self._host_file, os.F_OK
+        )
         raise _wrong(
             "it is not said which collector to ask: export "
             f'WATCHTOWER_URL=https://collector.example.org, or put url = "https://…" into {FILE}'

@@ -143,6 +143,12 @@ def test_files_that_are_not_there_are_named(configure, refused):
     assert re.search("WATCHTOWER_CA_FILE, /no/ca: No such file", refused(configuration.ca_file))
 
 
+def test_a_file_that_cannot_be_read_is_named(configure, refused, tmp_path):
+    (tmp_path / "ctl.toml").symlink_to(tmp_path / "ctl.toml")
+    said = refused(configure().url)
+    assert f"cannot read the configuration {tmp_path}/ctl.toml: Too many levels" in said
+
+
 def test_a_key_that_no_collector_takes_is_measured_not_shown(configure, refused):
     said = refused(configure({"ADMIN_API_KEY": "short\nsecret"}).key)
     assert "this one has 12 characters" in said
