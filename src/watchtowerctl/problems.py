@@ -29,9 +29,9 @@ OPTIONS = {
     "source_ip": "--source",
     "host_group": "--group",
     "q": "--text",
-    "overlap_seconds": "--overlap",
     "last_event_id": "Last-Event-ID",
 }
+FIELDS = {"hostname": "HOST", "overlap_seconds": "--overlap"}
 # X509_V_ERR_… of OpenSSL's x509_vfy.h.
 _NOT_YET_VALID, _EXPIRED, _HOSTNAME_MISMATCH, _ADDRESS_MISMATCH = 9, 10, 62, 64
 _UNKNOWN_CA = (18, 19, 20, 21)
@@ -139,9 +139,7 @@ def answer_error(  # noqa: PLR0911  # one for each answer
                 UNAVAILABLE, f"this collector does not know {path}: it is older; upgrade it"
             )
         case 422 if error is not None:
-            name = visible(error.get("parameter", ""))
-            option = OPTIONS.get(name, f"--{name}" if name else "what was asked")
-            return CommandError(REFUSED, f"the collector does not take {option}: {words}")
+            return CommandError(REFUSED, f"the collector does not take {_option(error)}: {words}")
         case 429 | 503:
             return _try_later(response, words)
         case 500:
@@ -156,6 +154,14 @@ def answer_error(  # noqa: PLR0911  # one for each answer
             )
         case status:
             return CommandError(PROTOCOL, f"{url}{path} answers {status}: {words or 'no reason'}")
+
+
+def _option(error: dict[str, object]) -> str:
+    """Return the option that an error is about: it names a parameter, or a field of the body."""
+    if field := visible(error.get("field") or ""):
+        return FIELDS.get(field, field)
+    name = visible(error.get("parameter") or "")
+    return OPTIONS.get(name, f"--{name}" if name else "what was asked")
 
 
 def _try_later(response: httpx.Response, words: str) -> CommandError:

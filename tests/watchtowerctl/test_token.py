@@ -39,9 +39,12 @@ def test_an_overlap_that_is_none_is_refused_before_a_token_is_made(asking, stand
 
 
 def test_an_overlap_the_collector_does_not_take_is_named(asking, stand_in):
-    stand_in.refuse("POST /admin/tokens", 422, "too long", parameter="overlap_seconds")
+    stand_in.refuse("POST /admin/tokens", 422, "too long", token=0, field="overlap_seconds")
+    stand_in.refuse("POST /admin/tokens", 422, "too long", token=0, field="hostname")
     _, err = asking("token", "rotate", "web-1", "--overlap", "99w", status=65)
     assert "does not take --overlap: too long" in err
+    _, err = asking("token", "create", "web-1", status=65)
+    assert "does not take HOST: too long" in err
 
 
 @pytest.mark.parametrize("answer", [{"status": "ok"}, {"token": "a\x1b[2J"}, {"token": 7}])

@@ -17,7 +17,10 @@ COLUMNS = ("Time", "Address", "Key", "Status", "Method", "Path", "Query", "Detai
 def audit(
     since: filters.Since = None,
     until: filters.Until = None,
-    path: Annotated[str | None, typer.Option("--path", help="only this path")] = None,
+    path: Annotated[
+        list[str] | None,
+        typer.Option("--path", help="only this path, or /admin/* for all below; several allowed"),
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="how many, the newest")] = 50,
     everything: Annotated[bool, typer.Option("--all", help="all of them, however many")] = False,
     json: filters.Json = False,
@@ -25,8 +28,7 @@ def audit(
     """Show who asked the collector what. The table has the newest last, --json first."""
     parameters = filters.time_range(since, until)
     words = filters.range_in_words(parameters)
-    if path is not None:
-        parameters.append(("path", path))
+    parameters += [("path", one) for one in path or ()]
     wanted = None if everything else limit
     items = connect().items("/admin/audit", parameters, wanted)
     if json:
