@@ -45,37 +45,64 @@ def complete_method(incomplete: str) -> list[str]:
     return [name for name in METHODS if name.startswith(incomplete)]
 
 
-_SEVERAL = "several allowed, web-* for all that begin so"
-User = Annotated[list[str] | None, typer.Option("--user", help=f"whose; {_SEVERAL}")]
-Host = Annotated[list[str] | None, typer.Option("--host", help=f"on which host; {_SEVERAL}")]
+_SEVERAL = "several allowed, abc* for all that begin so"
+User = Annotated[
+    list[str] | None, typer.Option("--user", metavar="NAME", help=f"whose; {_SEVERAL}")
+]
+Host = Annotated[
+    list[str] | None, typer.Option("--host", metavar="NAME", help=f"on which host; {_SEVERAL}")
+]
 Type = Annotated[
     list[str] | None,
-    typer.Option("--type", help="what happened; several allowed", autocompletion=complete_type),
+    typer.Option(
+        "--type",
+        metavar="TYPE",
+        help="what happened; several allowed",
+        autocompletion=complete_type,
+    ),
 ]
 Source = Annotated[
     list[str] | None,
-    typer.Option("--source", help="from which address or network (CIDR); several allowed"),
+    typer.Option(
+        "--source", metavar="ADDRESS", help="from which address or network (CIDR); several allowed"
+    ),
 ]
 Method = Annotated[
     list[str] | None,
     typer.Option(
         "--method",
+        metavar="METHOD",
         help=f"how they proved who they are; {_SEVERAL}",
         autocompletion=complete_method,
     ),
 ]
-Region = Annotated[list[str] | None, typer.Option("--region", help=f"label; {_SEVERAL}")]
-Group = Annotated[list[str] | None, typer.Option("--group", help=f"label; {_SEVERAL}")]
-Severity = Annotated[list[str] | None, typer.Option("--severity", help=f"label; {_SEVERAL}")]
+Region = Annotated[
+    list[str] | None, typer.Option("--region", metavar="LABEL", help=f"label; {_SEVERAL}")
+]
+Group = Annotated[
+    list[str] | None, typer.Option("--group", metavar="LABEL", help=f"label; {_SEVERAL}")
+]
+Severity = Annotated[
+    list[str] | None, typer.Option("--severity", metavar="LABEL", help=f"label; {_SEVERAL}")
+]
 Flagged = Annotated[
     bool | None, typer.Option("--flagged/--not-flagged", help="only hosts with that label")
 ]
 Text = Annotated[
     str | None,
-    typer.Option("--text", "-q", help="somewhere in the log line, user, host, address or key"),
+    typer.Option(
+        "--text",
+        "-q",
+        metavar="TEXT",
+        help="somewhere in the log line, user, host, address or key",
+    ),
 ]
-Since = Annotated[str | None, typer.Option("--since", help=f"from then on: {EXAMPLES}")]
-Until = Annotated[str | None, typer.Option("--until", help="before then, said in the same ways")]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="WHEN", help=f"from then on: {EXAMPLES}")
+]
+Until = Annotated[
+    str | None, typer.Option("--until", metavar="WHEN", help="before then, said in the same ways")
+]
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines, for programs")]
 
 

@@ -19,9 +19,15 @@ def audit(
     until: filters.Until = None,
     path: Annotated[
         list[str] | None,
-        typer.Option("--path", help="only this path, or /admin/* for all below; several allowed"),
+        typer.Option(
+            "--path",
+            metavar="PATH",
+            help="only this path, or /admin/* for all below; several allowed",
+        ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="how many, the newest")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, help="how many, the newest")
+    ] = 50,
     everything: Annotated[bool, typer.Option("--all", help="all of them, however many")] = False,
     json: filters.Json = False,
 ) -> None:

@@ -31,7 +31,9 @@ def events(
     text: filters.Text = None,
     since: filters.Since = None,
     until: filters.Until = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="how many, the newest")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, help="how many, the newest")
+    ] = 50,
     everything: Annotated[bool, typer.Option("--all", help="all of them, however many")] = False,
     json: filters.Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="CSV, for spreadsheets")] = False,

@@ -38,14 +38,24 @@ def _complete_interval(incomplete: str) -> list[str]:
 def stats(
     by: Annotated[
         str | None,
-        typer.Option("--by", help=f"count each: {', '.join(BY)}", autocompletion=_complete_by),
+        typer.Option(
+            "--by",
+            metavar="FIELD",
+            help=f"count each: {', '.join(BY)}",
+            autocompletion=_complete_by,
+        ),
     ] = None,
     interval: Annotated[
         str | None,
-        typer.Option("--interval", help="hour or day", autocompletion=_complete_interval),
+        typer.Option(
+            "--interval", metavar="STEP", help="hour or day", autocompletion=_complete_interval
+        ),
     ] = None,
     top: Annotated[
-        int | None, typer.Option("--top", min=1, help="how many values; the others are summed up")
+        int | None,
+        typer.Option(
+            "--top", metavar="N", min=1, help="how many values; the others are summed up"
+        ),
     ] = None,
     user: filters.User = None,
     host: filters.Host = None,

@@ -32,7 +32,10 @@ def create(host: Hostname) -> None:
 def rotate(
     host: Hostname,
     overlap: Annotated[
-        str, typer.Option("--overlap", help="how long the host's other tokens are still good")
+        str,
+        typer.Option(
+            "--overlap", metavar="TIME", help="how long the host's other tokens are still good"
+        ),
     ] = "1d",
 ) -> None:
     """Make a new token for a host and let its others end. It is printed this once."""
@@ -63,7 +66,9 @@ def show(
     host: filters.Host = None,
     state: Annotated[
         list[str] | None,
-        typer.Option("--state", help=", ".join(STATES), autocompletion=_complete_state),
+        typer.Option(
+            "--state", metavar="STATE", help=", ".join(STATES), autocompletion=_complete_state
+        ),
     ] = None,
     json: filters.Json = False,
 ) -> None:
