@@ -1,0 +1,68 @@
+"""The program: its commands, and how it ends."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from watchtowerctl.commands import audit, check, event, events, hosts, stats, tail, token
+from watchtowerctl.errors import READER_GONE, CommandError
+from watchtowerctl.output import emit, say
+from watchtowerctl.version import read_version
+
+# Plain help: it is read in pipes and by screen readers, too.
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Ask a Watchtower collector who logged in where, and look after it.",
+)
+app.command()(events.events)
+app.command()(event.event)
+app.command()(tail.tail)
+app.command()(hosts.hosts)
+app.command()(stats.stats)
+app.add_typer(token.app, name="token")
+app.command()(audit.audit)
+app.command()(check.check)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(read_version())
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="show the version"),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> int:
+    """Run the command line and return the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows ASCII only gets escapes for the rest.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # text files
+    try:
+        status = _run()
+        emit("", flush=True)
+    except CommandError as error:
+        if error.status != READER_GONE:
+            say(f"watchtowerctl: {error}")
+        return error.status
+    return status
+
+
+def _run() -> int:
+    try:
+        app(prog_name="watchtowerctl")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
+    return 0

@@ -1,0 +1,86 @@
+"""What goes wrong is one sentence with the fix, and an exit status."""
+
+import socket
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "exit_status"),
+    [
+        (401, "does not accept the admin key", 77),
+        (403, "not allowed with this key (403): no", 77),
+        (404, "does not know /events: it is older", 69),
+        (422, "does not take --group: no", 65),
+        (429, "too many questions (429): try again in 7 seconds", 75),
+        (500, "journalctl -u watchtower-collector", 70),
+        (502, "the collector behind it does not", 69),
+        (503, "cannot answer now (503): no\\x1b[2J; try again in 7 seconds", 75),
+        (418, "answers 418: no", 76),
+    ],
+)
+def test_every_refusal_is_a_sentence(asking, stand_in, status, said, exit_status):
+    document = {"status": "error", "error": {"message": "no\x1b[2J", "parameter": "host_group"}}
+    stand_in.answer("GET /events", document, status, Retry_After="7")
+    out, err = asking("events", status=exit_status)
+    assert out == ""
+    assert said in err
+    assert err.count("\n") == 1
+    assert "\x1b" not in err
+
+
+def test_nothing_at_all_from_caddy_means_another_network(asking, stand_in):
+    stand_in.answer("GET /events", b"", 404)
+    _, err = asking("events", status=77)
+    assert "watchtower_caddy_admin_networks" in err
+    assert "ssh -f -o ExitOnForwardFailure=yes -L 18000:127.0.0.1:8000 127.0.0.1 sleep 600" in err
+    assert "export WATCHTOWER_URL=http://127.0.0.1:18000" in err
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[1]", b"{}", b'"x"', b"\xff"])
+def test_what_no_collector_says_is_not_believed(asking, stand_in, body):
+    stand_in.answer("GET /events", body)
+    _, err = asking("events", status=76)
+    assert "collector?" in err
+
+
+def test_the_key_does_not_follow_a_link_elsewhere(asking, stand_in):
+    event = [{"id": 1}]
+    for target in ("https://evil.example.org/events", "//evil.example.org/", "events"):
+        stand_in.answer("GET /events", event, Link=f'<{target}>; rel="next"')
+        _, err = asking("events", "--all", status=76)
+        assert "its next page is elsewhere" in err
+
+
+def test_a_redirect_is_not_followed(asking, stand_in):
+    stand_in.answer("GET /events", {}, 302, Location="https://evil.example.org/")
+    _, err = asking("events", status=76)
+    assert "answers 302" in err
+
+
+def test_nobody_listens(unconfigured):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    unconfigured.environment |= {
+        "WATCHTOWER_URL": f"http://127.0.0.1:{port}",
+        "ADMIN_API_KEY": "k" * 32,
+    }
+    _, err = unconfigured("events", status=69)
+    assert "refuses the connection: nothing listens there" in err
+    assert "systemctl status" in err
+
+
+def test_a_name_that_nobody_knows(unconfigured):
+    unconfigured.environment |= {
+        "WATCHTOWER_URL": "https://collector.invalid",
+        "ADMIN_API_KEY": "k" * 32,
+    }
+    _, err = unconfigured("events", status=69)
+    assert "the name collector.invalid is not found" in err
+
+
+def test_no_proxy_sees_plain_http(asking, stand_in):
+    stand_in.answer("GET /events", [])
+    asking.environment["HTTP_PROXY"] = "http://127.0.0.1:9"
+    asking("events")
+    assert len(stand_in.requests) == 1

@@ -1,0 +1,166 @@
+"""``watchtowerctl events`` against a real collector."""
+
+import csv
+import io
+import json
+import subprocess
+
+import httpx
+import pytest
+from collector_process import ADMIN, DEADLINE
+
+HOSTILE = "\x1b[31m[bold]x\u202e"
+
+
+def users(output):
+    return [json.loads(line)["user"] for line in output.splitlines()]
+
+
+def test_the_table_has_the_newest_last_in_the_admins_time_zone(ctl, post):
+    post({"user": "early"}, {"user": "late", "timestamp": "2026-03-15T09:26:53Z"})
+    out, err = ctl("events")
+    header, first, second = out.splitlines()
+    assert header.split() == ["ID", "Time", "Type", "Host", "User", "From", "Method", "Details"]
+    assert "2026-03-14 14:56:53+05:30" in first
+    assert "early" in first
+    assert "late" in second
+    assert err == "2 events, from the beginning to now.\n"
+
+
+def test_json_lines_begin_with_the_newest(ctl, post):
+    post({"user": "early"}, {"user": "late", "timestamp": "2026-03-15T09:26:53Z"})
+    assert users(ctl("events", "--json")[0]) == ["late", "early"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--user", "wanted"],
+        ["--host", "db-1"],
+        ["--type", "sudo"],
+        ["--source", "198.51.100.0/24"],
+        ["--method", "publickey"],
+        ["--region", "eu"],
+        ["--group", "databases"],
+        ["--severity", "high"],
+        ["--flagged"],
+        ["--text", "needle"],
+        ["-q", "needle"],
+        ["--since", "2026-04-01"],
+        ["--since", "2026-04-02 00:00", "--until", "2026-04-02T05:30:00+05:30"],
+    ],
+    ids=" ".join,
+)
+def test_every_filter_filters(ctl, post, options):
+    wanted = {
+        "user": "wanted",
+        "hostname": "db-1",
+        "type": "sudo",
+        "source_ip": "198.51.100.7",
+        "method": "publickey",
+        "region": "eu",
+        "host_group": "databases",
+        "severity": "high",
+        "flagged": True,
+        "raw_message": "a needle here",
+        "timestamp": "2026-04-01T18:30:00Z",
+    }
+    post({"user": "other"}, wanted)
+    assert users(ctl("events", "--json", *options)[0]) == ["wanted"]
+
+
+def test_what_is_not_flagged_can_be_asked_for(ctl, post):
+    post({"user": "one", "flagged": True}, {"user": "other"})
+    assert users(ctl("events", "--json", "--not-flagged")[0]) == ["other"]
+
+
+def test_an_option_given_several_times_is_sent_as_often(asking, stand_in):
+    stand_in.answer("GET /events", [])
+    asking(
+        "events", "--user", "a", "--user", "b*", "--host", "c", "--type", "su", "--type", "sudo"
+    )
+    (request,) = stand_in.requests
+    assert request.query == [
+        ("user", "a"),
+        ("user", "b*"),
+        ("hostname", "c"),
+        ("type", "su"),
+        ("type", "sudo"),
+        ("limit", "50"),
+    ]
+
+
+def test_the_limit_is_kept_over_pages_and_all_means_all(ctl, post):
+    for begin in (0, 1_000):
+        post(*({"user": str(number)} for number in range(begin, begin + 1_000)))
+    post({"user": "2000"})
+    newest_first = [str(number) for number in range(2_000, -1, -1)]
+    assert users(ctl("events", "--json")[0]) == newest_first[:50]
+    assert users(ctl("events", "--json", "--limit", "1500")[0]) == newest_first[:1_500]
+    assert users(ctl("events", "--json", "--all")[0]) == newest_first
+    for options, wanted in ((["--limit", "1500"], 1_500), (["--all"], 2_001)):
+        out, _ = ctl("events", "--csv", *options)
+        rows = list(csv.DictReader(io.StringIO(out, newline="")))
+        assert [row["user"] for row in rows] == newest_first[:wanted]
+
+
+def test_csv_is_passed_through_as_it_is(ctl, collector, post):
+    post({"user": HOSTILE, "raw_message": 'a "b"\r\nc, d'})
+    with ctl.start("events", "--csv", stdout=subprocess.PIPE) as process:
+        out = process.communicate()[0]
+    url = f"{collector.url}/events?format=csv"
+    assert out == httpx.get(url, headers=ADMIN, timeout=DEADLINE).content
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--csv"]], ids=["table", "json", "csv"])
+def test_no_escape_sequence_of_an_attacker_reaches_the_terminal(ctl, post, options):
+    post({"user": HOSTILE, "hostname": HOSTILE, "raw_message": HOSTILE, "method": HOSTILE})
+    ctl.environment["COLUMNS"] = "250"
+    sent = ctl.on_terminal("events", *options)
+    assert "\x1b[31m" not in sent
+    assert "\u202e" not in sent
+    assert "[bold]x\\u202e" in sent
+
+
+def test_a_pipe_gets_whole_cells_and_no_colours(ctl, post):
+    post({"user": "u" * 900, "type": "login_failed", "certificate_id": "c" * 900})
+    out, _ = ctl("events")
+    assert "\x1b" not in out
+    assert "u" * 900 in out
+    assert "c" * 900 in out
+    assert len(out.splitlines()) == 2
+
+
+def test_a_reader_that_has_seen_enough_is_no_mistake(ctl, post):
+    post(*({"certificate_id": "x" * 1_000} for _ in range(500)))
+    for options in (["--json"], ["--csv"], []):
+        with ctl.start(
+            "events", "--all", *options, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            process.stdout.readline()
+            process.stdout.close()
+            assert process.stderr.read() == b""
+        assert process.returncode == 141
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--since", "someday"], "'someday' is no point in time: say it like 2h"),
+        (["--since", "1h", "--until", "2h"], "is not after --since"),
+        (["--json", "--csv"], "--json and --csv exclude each other"),
+        (["--limit", "0"], "--limit"),
+        (["--nothing"], "--nothing"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_wrong_command_line_is_refused_before_anybody_is_asked(unconfigured, options, said):
+    _, err = unconfigured("events", *options, status=2)
+    assert said in err
+
+
+def test_a_value_the_collector_does_not_take_is_named_by_its_option(ctl):
+    _, err = ctl("events", "--source", "nowhere", status=65)
+    assert "does not take --source: must be an IPv4" in err
+    _, err = ctl("events", "--type", "logon", status=65)
+    assert "does not take --type: must be one of login" in err
