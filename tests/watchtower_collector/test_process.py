@@ -143,31 +143,6 @@ def test_killed_at_any_moment_it_keeps_what_it_acknowledged_and_nothing_twice(
     assert acknowledged.items() <= stored.items()
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 4 MB."""
-    directory = tmp_path / "disk"
-    directory.mkdir()
-    options = f"size=4m,mode=700,uid={os.getuid()},gid={os.getgid()}"
-    as_root("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory))
-    yield directory
-    as_root("umount", str(directory))
-
-
-def as_root(*command):
-    """Run a command as root, without a question."""
-    needed = ["sudo", "-n", *command] if os.geteuid() != 0 else command
-    try:
-        ended = subprocess.run(needed, capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        pytest.fail(f"a small file system needs root: run this as root, or install sudo ({error})")
-    if ended.returncode != 0:
-        pytest.fail(
-            f"{' '.join(needed)}: {ended.stderr.strip()}. A small file system needs root: run "
-            "this as root, or as a user whom sudo asks for no password (or run sudo -v before)"
-        )
-
-
 def test_a_full_disk_is_answered_503_and_passes_by_itself(small_disk, collector, make_event):
     collector.start(WATCHTOWER_DB_PATH=str(small_disk / "watchtower.db"))
     batch = [make_event(raw_message="x" * 1_000) for _ in range(200)]
