@@ -58,49 +58,65 @@ def carry_over(copy: Path, contents: Contents, present: Path | None) -> CarriedO
         StoreUnusableError: the schema of ``copy`` is newer than this program.
         sqlite3.Error: ``copy`` cannot be written.
     """
-    with closing(sqlite3.connect(copy, uri=True, isolation_level=None)) as connection:
-        # A journal only to take single steps back: nobody opens a copy that is half done.
-        connection.execute("PRAGMA journal_mode = MEMORY")
-        connection.execute("PRAGMA synchronous = OFF")
+    with _opened(copy, None) as connection:
         migrate(connection)
-        if present is not None:
-            uri = f"{present.absolute().as_uri()}?mode=ro"
-            connection.execute("ATTACH ? AS present", (uri,))
-        connection.execute("BEGIN IMMEDIATE")
-        carried = CarriedOver(None, complete=False)
-        if present is not None:
-            carried = _merge(connection, contents)
-        if not carried.complete:
+    carried = CarriedOver(None, complete=False)
+    if present is not None:
+        carried = _merge(copy, contents, present)
+    if not carried.complete:
+        with _opened(copy, None) as connection:
             _skip_ids(connection)
-        connection.execute("COMMIT")
     return carried
 
 
-def _merge(connection: sqlite3.Connection, contents: Contents) -> CarriedOver:
+def _merge(copy: Path, contents: Contents, present: Path) -> CarriedOver:
     failures: list[sqlite3.DatabaseError] = []
     missing, goes_on = None, False
-    with _step(connection, failures):
+    with _step(copy, present, failures) as connection:
         missing = _missing_events(connection)
-    with _step(connection, failures):
+    with _step(copy, present, failures) as connection:
         goes_on = _goes_on(connection, contents)
-    with _step(connection, failures):
+    with _step(copy, present, failures) as connection:
         _raise_ids(connection)
     for table, key in _MERGED.items():
-        with _step(connection, failures):
+        with _step(copy, present, failures) as connection:
             _merge_table(connection, table, key)
     return CarriedOver(missing, complete=goes_on and not failures)
 
 
 @contextmanager
-def _step(connection: sqlite3.Connection, failures: list[sqlite3.DatabaseError]) -> Iterator[None]:
-    """Take one step wholly or not at all: of a damaged database, what can be read is taken."""
-    connection.execute("SAVEPOINT step")
+def _step(
+    copy: Path, present: Path, failures: list[sqlite3.DatabaseError]
+) -> Iterator[sqlite3.Connection]:
+    """Take one step wholly or not at all: of a damaged database, what can be read is taken.
+
+    Each has a connection of its own: one that met with damage refuses sound tables, too.
+    """
     try:
-        yield
+        with _opened(copy, present) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
     except sqlite3.DatabaseError as error:
-        connection.execute("ROLLBACK TO step")
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise  # that is the copy's disk, no damage
         failures.append(error)
-    connection.execute("RELEASE step")
+
+
+@contextmanager
+def _opened(copy: Path, present: Path | None) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(copy, uri=True, isolation_level=None)) as connection:
+        # A journal only to take a step back: nobody opens a copy that is half done.
+        connection.execute("PRAGMA journal_mode = MEMORY")
+        connection.execute("PRAGMA synchronous = OFF")
+        if present is not None:
+            uri = f"{present.absolute().as_uri()}?mode=ro"
+            connection.execute("ATTACH ? AS present", (uri,))
+        yield connection
 
 
 def _missing_events(connection: sqlite3.Connection) -> Lost | None:

@@ -264,7 +264,8 @@ def fill():
 def kill_at_each_line():
     """A function that does a piece of work again and again, killed at each line of some modules.
 
-    It yields after each kill, and ends when the work came to its end.
+    Each line counts when it is come to for the first time. It yields after each kill, and ends
+    when the work came to its end.
     """
 
     def run(work, *modules):
@@ -286,15 +287,14 @@ def kill_at_each_line():
 
 def _work_until(work, files, number):
     """Work, in a child of our own, until so many lines of the files were begun."""
-    lines = 0
+    lines = set()
 
     def trace(frame, event, _argument):
-        nonlocal lines
         if frame.f_code.co_filename not in files:
             return None
         if event == "line":
-            lines += 1
-            if lines == number:
+            lines.add((frame.f_code.co_filename, frame.f_lineno))
+            if len(lines) == number:
                 os.kill(os.getpid(), signal.SIGKILL)
         return trace
 
