@@ -97,6 +97,23 @@ def test_extra_files_stand_beside_the_program(build, tmp_path):
         assert archive.getmember("launcher.py").mode == 0o755
 
 
+def test_programs_that_belong_together_are_one_release(build, checkout):
+    alone = build()
+    second = checkout / "src/second"
+    second.mkdir()
+    (second / "__init__.py").touch()
+    both = build(more_packages=["second"])
+    assert set(names(both.path)) == {*names(alone.path), "second/__init__.py"}
+    (second / "__init__.py").write_text('"""Changed."""\n')
+    assert build(more_packages=["second"]).release not in {both.release, alone.release}
+
+
+def test_a_second_program_that_is_not_there_is_named(build, checkout):
+    result = build(more_packages=["second"])
+    assert result.status != 0
+    assert str(checkout / "src/second") in result.msg
+
+
 @pytest.mark.parametrize("lost", ["src", "VERSION"])
 def test_incomplete_checkout_is_named(build, checkout, lost):
     (checkout / lost).rename(checkout / "elsewhere")

@@ -102,6 +102,7 @@ def test_the_curl_examples_work(collector, repository, make_event, tmp_path):
         jinja2.Template(template, undefined=jinja2.StrictUndefined).render(
             watchtower_collector_admin_api_key=collector._environment["ADMIN_API_KEY"],
             watchtower_collector_agent_token=collector._environment["WATCHTOWER_AGENT_TOKEN"],
+            watchtower_collector_port=8000,
         )
     )
     for standing, here in (

@@ -18,9 +18,9 @@ DOCUMENTATION = r"""
 module: watchtower_bundle
 short_description: Build what a host installs, on the controller
 description:
-  - Packs one of Watchtower's programs and, where it needs any, the Python wheels of the target
-    into one tar archive. The archive's name carries a hash of its whole content, so the same
-    source always gives the same release, and a changed source a new one.
+  - Packs Watchtower's programs that belong together and, where they need any, the Python wheels
+    of the target into one tar archive. The archive's name carries a hash of its whole content, so
+    the same source always gives the same release, and a changed source a new one.
   - Wheels are fetched for the target's Python and processor, and only if their hashes stand in
     the requirements file. Targets need no package index.
 options:
@@ -32,6 +32,11 @@ options:
     description: The program, a folder of C(src/).
     type: str
     required: true
+  more_packages:
+    description: Programs that go with it into the same release, folders of C(src/), too.
+    type: list
+    elements: str
+    default: []
   extra_files:
     description: Files that go beside the package.
     type: list
@@ -68,10 +73,10 @@ class BundleError(Exception):
 
 
 def package_files(source: Path, package: str) -> list[tuple[str, Path]]:
-    """Return (name in the archive, path) of the program's files.
+    """Return (name in the archive, path) of a program's files.
 
     Raises:
-        BundleError: the folder holds no program or no version.
+        BundleError: the folder holds no program.
     """
     root = source / "src" / package
     files = [
@@ -79,11 +84,21 @@ def package_files(source: Path, package: str) -> list[tuple[str, Path]]:
         for path in root.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     ]
+    if not files:
+        raise BundleError(f"there is no {root}: is {source} a complete checkout?")
+    return files
+
+
+def version_file(source: Path) -> tuple[str, Path]:
+    """Return (name in the archive, path) of the version.
+
+    Raises:
+        BundleError: there is none.
+    """
     version = source / "VERSION"
-    if not files or not version.is_file():
-        absent = version if files else root
-        raise BundleError(f"there is no {absent}: is {source} a complete checkout?")
-    return [*files, ("VERSION", version)]
+    if not version.is_file():
+        raise BundleError(f"there is no {version}: is {source} a complete checkout?")
+    return "VERSION", version
 
 
 def mode_of(path: Path) -> int:
@@ -168,7 +183,9 @@ def build(module: AnsibleModule) -> dict[str, object]:
     parameters = module.params
     source, cache = Path(parameters["source"]), Path(parameters["cache"])
     cache.mkdir(parents=True, exist_ok=True)
-    files = package_files(source, parameters["package"])
+    files = [version_file(source)]
+    for package in (parameters["package"], *parameters["more_packages"]):
+        files += package_files(source, package)
     files += [(Path(extra).name, Path(extra)) for extra in parameters["extra_files"]]
     kind = "any"
     if parameters["requirements"]:
@@ -194,6 +211,7 @@ def main() -> None:
         argument_spec={
             "source": {"type": "path", "required": True},
             "package": {"type": "str", "required": True},
+            "more_packages": {"type": "list", "elements": "str", "default": []},
             "extra_files": {"type": "list", "elements": "path", "default": []},
             "requirements": {"type": "path"},
             "python_version": {"type": "str"},

@@ -1,0 +1,1 @@
+"""The admin's command: asks a Watchtower collector over its HTTP interface."""

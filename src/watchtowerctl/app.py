@@ -1,0 +1,72 @@
+"""The program: its commands, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from watchtowerctl.commands import audit, check, event, events, hosts, stats, tail, token
+from watchtowerctl.errors import CommandError
+from watchtowerctl.output import say
+from watchtowerctl.version import read_version
+
+# Plain help: it is read in pipes and by screen readers, too.
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Ask a Watchtower collector who logged in where, and look after it.",
+)
+app.command()(events.events)
+app.command()(event.event)
+app.command()(tail.tail)
+app.command()(hosts.hosts)
+app.command()(stats.stats)
+app.add_typer(token.app, name="token")
+app.command()(audit.audit)
+app.command()(check.check)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(read_version())
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="show the version"),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> int:
+    """Run the command line and return the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows ASCII only gets escapes for the rest.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # text files
+    try:
+        return _run()
+    except BrokenPipeError:
+        # Whoever read has seen enough (`| head`). What is still in the buffer goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13  # as if SIGPIPE had ended us
+
+
+def _run() -> int:
+    try:
+        app(prog_name="watchtowerctl")
+    except CommandError as error:
+        sys.stdout.flush()
+        say(f"watchtowerctl: {error}")
+        return error.status
+    except SystemExit as ended:
+        sys.stdout.flush()
+        return ended.code if isinstance(ended.code, int) else 0
+    return 0

@@ -1,0 +1,1 @@
+"""The commands, one file each; ``watchtowerctl.app`` puts them together."""

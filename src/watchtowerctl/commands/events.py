@@ -1,0 +1,101 @@
+"""``watchtowerctl events``: what happened."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from watchtowerctl import filters
+from watchtowerctl.api import connect
+from watchtowerctl.errors import USAGE, CommandError
+from watchtowerctl.event_row import COLUMNS, event_row, event_style
+from watchtowerctl.output import print_json, print_table, say
+from watchtowerctl.text import visible_lines
+
+if TYPE_CHECKING:
+    from watchtowerctl.api import Api, Parameters
+
+
+def events(
+    user: filters.User = None,
+    host: filters.Host = None,
+    kind: filters.Type = None,
+    source: filters.Source = None,
+    method: filters.Method = None,
+    region: filters.Region = None,
+    group: filters.Group = None,
+    severity: filters.Severity = None,
+    flagged: filters.Flagged = None,
+    text: filters.Text = None,
+    since: filters.Since = None,
+    until: filters.Until = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="how many, the newest")] = 50,
+    everything: Annotated[bool, typer.Option("--all", help="all of them, however many")] = False,
+    json: filters.Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="CSV, for spreadsheets")] = False,
+) -> None:
+    """Show events. The table has the newest last; --json and --csv begin with the newest."""
+    if json and csv:
+        raise CommandError(USAGE, "--json and --csv exclude each other: give one of them")
+    parameters = filters.event_filters(
+        user=user,
+        host=host,
+        kind=kind,
+        source=source,
+        method=method,
+        region=region,
+        group=group,
+        severity=severity,
+        flagged=flagged,
+        text=text,
+    )
+    parameters += filters.time_range(since, until)
+    wanted = None if everything else limit
+    api = connect()
+    if csv:
+        _print_csv(api, parameters, wanted)
+    elif json:
+        for event in api.items("/events", parameters, wanted):
+            print_json(event)
+    else:
+        _print_events(api, parameters, wanted)
+
+
+def _print_events(api: Api, parameters: Parameters, wanted: int | None) -> None:
+    found = list(api.items("/events", parameters, wanted))
+    found.reverse()
+    print_table(COLUMNS, map(event_row, found), map(event_style, found))
+    words = filters.range_in_words(parameters)
+    say(f"{len(found)} {'event' if len(found) == 1 else 'events'}, {words}.")
+    if len(found) == wanted:
+        say("There may be more: --limit or --all shows them.")
+
+
+def _print_csv(api: Api, parameters: Parameters, wanted: int | None) -> None:
+    # Page by page: Caddy ends an answer after 5 minutes. As it comes, but for the header, which
+    # only the first page may have, and for a terminal, which must not obey it.
+    left = wanted
+    for number, response in enumerate(
+        api.pages("/events", [*parameters, ("format", "csv")], wanted)
+    ):
+        header, *rows = _csv_rows(response.read().decode("utf-8", "replace"))
+        lines = rows if left is None else rows[:left]
+        whole = "".join(lines if number else [header, *lines])
+        sys.stdout.write(visible_lines(whole) if sys.stdout.isatty() else whole)
+        if left is not None:
+            left -= len(lines)
+
+
+def _csv_rows(text: str) -> list[str]:
+    """Cut CSV into its records, each with its line break (RFC 4180)."""
+    records, begin = [""] * 0, 0
+    place = text.find("\r\n")
+    while place >= 0:
+        # Inside quotation marks, of which there is an odd number before, it is part of a cell.
+        if text.count('"', begin, place) % 2 == 0:
+            records.append(text[begin : place + 2])
+            begin = place + 2
+        place = text.find("\r\n", place + 2)
+    return [*records, text[begin:]] if begin < len(text) else records or [""]

@@ -1,0 +1,68 @@
+"""``watchtowerctl hosts``: which hosts report, and which have fallen silent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from watchtowerctl import filters
+from watchtowerctl.api import connect
+from watchtowerctl.moments import age, local_now, show_text
+from watchtowerctl.output import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+COLUMNS = (
+    "Host",
+    "Heard",
+    "Silent since",
+    "Last login",
+    "By",
+    "From",
+    "Agent",
+    "Waiting",
+    "Clock",
+    "Trouble",
+)
+
+
+def hosts(
+    host: filters.Host = None,
+    silent: Annotated[
+        bool | None, typer.Option("--silent/--not-silent", help="only those that are, or are not")
+    ] = None,
+    json: filters.Json = False,
+) -> None:
+    """Show the hosts: when each was heard of, its last login, and what troubles its agent."""
+    parameters = [("hostname", name) for name in host or ()]
+    if silent is not None:
+        parameters.append(("silent", "true" if silent else "false"))
+    api = connect()
+    found = list(api.items("/hosts", parameters, None))
+    if json:
+        for each in found:
+            print_json(each)
+        return
+    now = local_now()
+    styles = ["red" if each.get("silent_since") else "" for each in found]
+    print_table(COLUMNS, [_row(each, now) for each in found], styles)
+    quiet = sum(map(bool, styles))
+    say(f"{len(found)} {'host' if len(found) == 1 else 'hosts'}, {quiet} silent.")
+
+
+def _row(host: dict[str, Any], now: datetime) -> list[object]:
+    seen, offset = host.get("last_seen"), host.get("clock_offset_seconds")
+    return [
+        host.get("hostname"),
+        f"{age(seen, now)} ago" if seen else "never",
+        show_text(host.get("silent_since")),
+        show_text(host.get("last_login")),
+        host.get("last_login_user"),
+        host.get("last_login_source_ip"),
+        host.get("agent_version"),
+        host.get("spool_depth"),
+        f"{offset:+.0f} s" if isinstance(offset, int | float) else None,
+        host.get("trouble"),
+    ]

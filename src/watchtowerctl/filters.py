@@ -1,0 +1,139 @@
+"""The options that choose events: shared by the commands that ask about events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from watchtowerctl.errors import USAGE, CommandError
+from watchtowerctl.moments import EXAMPLES, local_now, parse_range, show, wire
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Offered by the shell's completion; what counts is what the collector knows.
+EVENT_TYPES = (
+    "login",
+    "login_failed",
+    "login_step",
+    "login_refused",
+    "session_opened",
+    "session_closed",
+    "connection_failed",
+    "connection_dropped",
+    "sudo",
+    "sudo_failed",
+    "su",
+    "su_failed",
+    "heartbeat",
+    "journal_gap",
+    "spool_overflow",
+    "untrusted",
+)
+METHODS = ("password", "publickey", "keyboard-interactive/pam", "hostbased", "gssapi-with-mic")
+
+
+def complete_type(incomplete: str) -> list[str]:
+    """Return the types that begin so."""
+    return [name for name in EVENT_TYPES if name.startswith(incomplete)]
+
+
+def complete_method(incomplete: str) -> list[str]:
+    """Return the methods that begin so."""
+    return [name for name in METHODS if name.startswith(incomplete)]
+
+
+_SEVERAL = "several allowed, web-* for all that begin so"
+User = Annotated[list[str] | None, typer.Option("--user", help=f"whose; {_SEVERAL}")]
+Host = Annotated[list[str] | None, typer.Option("--host", help=f"on which host; {_SEVERAL}")]
+Type = Annotated[
+    list[str] | None,
+    typer.Option("--type", help="what happened; several allowed", autocompletion=complete_type),
+]
+Source = Annotated[
+    list[str] | None,
+    typer.Option("--source", help="from which address or network (CIDR); several allowed"),
+]
+Method = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method",
+        help=f"how they proved who they are; {_SEVERAL}",
+        autocompletion=complete_method,
+    ),
+]
+Region = Annotated[list[str] | None, typer.Option("--region", help=f"label; {_SEVERAL}")]
+Group = Annotated[list[str] | None, typer.Option("--group", help=f"label; {_SEVERAL}")]
+Severity = Annotated[list[str] | None, typer.Option("--severity", help=f"label; {_SEVERAL}")]
+Flagged = Annotated[
+    bool | None, typer.Option("--flagged/--not-flagged", help="only hosts with that label")
+]
+Text = Annotated[
+    str | None,
+    typer.Option("--text", "-q", help="somewhere in the log line, user, host, address or key"),
+]
+Since = Annotated[str | None, typer.Option("--since", help=f"from then on: {EXAMPLES}")]
+Until = Annotated[str | None, typer.Option("--until", help="before then, said in the same ways")]
+Json = Annotated[bool, typer.Option("--json", help="JSON Lines, for programs")]
+
+
+def event_filters(  # noqa: PLR0913  # one for each filter of the interface
+    *,
+    user: list[str] | None,
+    host: list[str] | None,
+    kind: list[str] | None,
+    source: list[str] | None,
+    method: list[str] | None,
+    region: list[str] | None,
+    group: list[str] | None,
+    severity: list[str] | None,
+    flagged: bool | None,
+    text: str | None,
+) -> list[tuple[str, str]]:
+    """Return the options as parameters of the collector."""
+    named = {
+        "user": user,
+        "hostname": host,
+        "type": kind,
+        "source_ip": source,
+        "method": method,
+        "region": region,
+        "host_group": group,
+        "severity": severity,
+    }
+    parameters = [(name, value) for name, values in named.items() for value in values or ()]
+    if flagged is not None:
+        parameters.append(("flagged", "true" if flagged else "false"))
+    if text is not None:
+        parameters.append(("q", text))
+    return parameters
+
+
+def time_range(since: str | None, until: str | None) -> list[tuple[str, str]]:
+    """Return both ends as parameters of the collector.
+
+    Raises:
+        CommandError: an end means no point in time, or the range is empty.
+    """
+    begin, end = _range(since, until)
+    ends = (("since", begin), ("until", end))
+    return [(name, wire(moment)) for name, moment in ends if moment is not None]
+
+
+def range_in_words(parameters: Sequence[tuple[str, str]]) -> str:
+    """Return what range of time the parameters ask for, in the admin's time zone."""
+    ends = dict(parameters)
+    begin, end = (
+        show(datetime.fromisoformat(ends[name])) if name in ends else word
+        for name, word in (("since", "the beginning"), ("until", "now"))
+    )
+    return f"from {begin} to {end}"
+
+
+def _range(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
+    try:
+        return parse_range(since, until, local_now())
+    except ValueError as error:
+        raise CommandError(USAGE, str(error)) from None
