@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from watchtowerctl.commands import audit, check, event, events, hosts, stats, tail, token
+from watchtowerctl.commands import (
+    audit,
+    backup,
+    check,
+    event,
+    events,
+    hosts,
+    restore,
+    stats,
+    tail,
+    token,
+)
 from watchtowerctl.errors import CommandError
 from watchtowerctl.output import say
 from watchtowerctl.version import read_version
@@ -28,6 +39,8 @@ app.command()(stats.stats)
 app.add_typer(token.app, name="token")
 app.command()(audit.audit)
 app.command()(check.check)
+app.command()(backup.backup)
+app.command()(restore.restore)
 
 
 def _print_version(wanted: bool) -> None:
