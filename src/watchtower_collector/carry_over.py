@@ -126,7 +126,7 @@ def _missing_events(connection: sqlite3.Connection) -> Lost | None:
         SELECT count(*), min(received_at), max(received_at) FROM present.events AS p
         WHERE NOT EXISTS (
             SELECT 1 FROM main.events AS b
-            WHERE b.id = p.id AND b.received_at = p.received_at AND b.event_id IS p.event_id
+            WHERE b.id = p.id AND b.received_at = p.received_at
         )
         """
     ).fetchone()
