@@ -8,7 +8,8 @@ import queue
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any
 
 from watchtower_collector.logs import Throttle
 from watchtower_collector.store import Refused, StoreUnavailableError
@@ -16,7 +17,9 @@ from watchtower_collector.store import Refused, StoreUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from watchtower_collector.store import EventStore, Outcome, Row
+    import sqlalchemy as sa
+
+    from watchtower_collector.store import EventStore, Outcome, Row, T
 
 # One transaction's size: past a few thousand events fsync is already shared by enough of them.
 MAX_EVENTS_PER_COMMIT = 4_000
@@ -25,6 +28,7 @@ _TURN_SECONDS = 1.0
 _PROBE_WELL_SECONDS = 30.0
 _PROBE_ILL_SECONDS = 1.0
 STALL_SECONDS = 30.0
+_TIDY_SECONDS = 60.0
 _FULL_LINE_SECONDS = 10.0
 
 _log = logging.getLogger(__name__)
@@ -40,6 +44,21 @@ class _Submission:
     answer: asyncio.Future[list[Outcome]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """Something else to write, in a transaction of its own."""
+
+    work: Callable[[sa.Connection], Any]
+    answer: asyncio.Future[Any]
+
+
+class _Then(Enum):
+    """What the writer does after a batch, other than a call."""
+
+    GO_ON = auto()
+    END = auto()
+
+
 class Writer:
     """Owns the store's writing side. Its methods are called from one event loop."""
 
@@ -47,13 +66,15 @@ class Writer:
         """Write to ``store``; at most ``capacity`` events wait or are being committed."""
         self._store = store
         self._capacity = capacity
-        self._submissions: queue.SimpleQueue[_Submission | None] = queue.SimpleQueue()
-        self._held = 0  # events waiting or being committed; touched by the event loop only
+        self._submissions: queue.SimpleQueue[_Submission | _Call | None] = queue.SimpleQueue()
+        # Events and calls waiting or being committed; touched by the event loop only.
+        self._held = 0
         self._full = Throttle(_FULL_LINE_SECONDS)
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turned_at = self._tried_at = time.monotonic()
+        self._tidied_at = time.monotonic()
         self._failure: StoreUnavailableError | None = None
         self._failing_since = 0.0
 
@@ -77,15 +98,35 @@ class Writer:
             QueueFullError: too much is waiting; nothing was taken.
             StoreUnavailableError: none of them is stored.
         """
-        if self._stopping or self._loop is None:
-            raise StoreUnavailableError("stopping", "the collector is stopping")
-        if self._held + len(rows) > self._capacity:
-            self._report_full()
-            raise QueueFullError
-        self._held += len(rows)
-        submission = _Submission(rows, self._loop.create_future())
+        loop = self._hold(len(rows))
+        submission = _Submission(rows, loop.create_future())
         self._submissions.put(submission)
         return await submission.answer
+
+    async def call(self, work: Callable[[sa.Connection], T]) -> T:
+        """Return what ``work`` returns, written in a transaction of its own, after what waits.
+
+        An exception of ``work`` undoes what it wrote, and is passed on.
+
+        Raises:
+            QueueFullError: too much is waiting; nothing was done.
+            StoreUnavailableError: nothing of it is stored.
+        """
+        loop = self._hold(1)
+        call = _Call(work, loop.create_future())
+        self._submissions.put(call)
+        result: T = await call.answer
+        return result
+
+    def _hold(self, events: int) -> asyncio.AbstractEventLoop:
+        """Count what is handed in against the capacity."""
+        if self._stopping or self._loop is None:
+            raise StoreUnavailableError("stopping", "the collector is stopping")
+        if self._held + events > self._capacity:
+            self._report_full()
+            raise QueueFullError
+        self._held += events
+        return self._loop
 
     def _report_full(self) -> None:
         refused = self._full.admit()
@@ -116,29 +157,34 @@ class Writer:
     def _run(self) -> None:
         while True:
             self._turned_at = time.monotonic()
-            batch, last = self._gather()
+            batch, then = self._gather()
             if batch:
                 self._commit(batch)
-            elif not last and self._probe_due():
-                self._try(self._store.probe)
-            if last:
+            if isinstance(then, _Call):
+                self._perform(then)
+            elif then is _Then.END:
                 return
+            elif not batch and self._probe_due():
+                self._try(self._store.probe)
+            if time.monotonic() - self._tidied_at >= _TIDY_SECONDS:
+                self._tidied_at = time.monotonic()
+                self._try(self._store.tidy)
 
-    def _gather(self) -> tuple[list[_Submission], bool]:
-        """Wait for a submission, take what else is there, and say whether it is the end."""
+    def _gather(self) -> tuple[list[_Submission], _Call | _Then]:
+        """Wait for a submission, take what else is there, and say what comes after them."""
         batch: list[_Submission] = []
         events = 0
         try:
             submission = self._submissions.get(timeout=_TURN_SECONDS)
-            while submission is not None:
+            while isinstance(submission, _Submission):
                 batch.append(submission)
                 events += len(submission.rows)
                 if events >= MAX_EVENTS_PER_COMMIT:
-                    return batch, False
+                    return batch, _Then.GO_ON
                 submission = self._submissions.get_nowait()
         except queue.Empty:
-            return batch, False
-        return batch, True
+            return batch, _Then.GO_ON
+        return batch, _Then.END if submission is None else submission
 
     def _commit(self, batch: list[_Submission]) -> None:
         rows = [row for submission in batch for row in submission.rows]
@@ -150,6 +196,21 @@ class Writer:
             _log.error("%d events refused, the first: %s", len(refused), refused[0].message)
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._answer, batch, outcomes, failure)
+
+    def _perform(self, call: _Call) -> None:
+        result: Any = None
+        failure: Exception | None = None
+        try:
+            result = self._store.write(call.work)
+        except StoreUnavailableError as error:
+            failure = error
+            self._note(error)
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever asked for the work
+            failure = error
+        else:
+            self._note(None)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._answer_call, call, result, failure)
 
     def _probe_due(self) -> bool:
         pause = _PROBE_WELL_SECONDS if self._failure is None else _PROBE_ILL_SECONDS
@@ -196,3 +257,12 @@ class Writer:
             else:
                 submission.answer.set_result(outcomes[start:end])
             start = end
+
+    def _answer_call(self, call: _Call, result: Any, failure: Exception | None) -> None:  # noqa: ANN401 - whatever the work returns
+        self._held -= 1
+        if call.answer.done():
+            return  # its request was cancelled
+        if failure is not None:
+            call.answer.set_exception(failure)
+        else:
+            call.answer.set_result(result)

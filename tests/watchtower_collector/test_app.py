@@ -27,10 +27,10 @@ def test_what_does_not_exist_says_so_in_the_one_shape(client, method, path, stat
 
 
 def test_a_defect_is_a_500_in_the_one_shape(client, admin, monkeypatch, caplog):
-    def fail(query, after, limit):
+    def fail(work):
         raise RuntimeError("with something secret")
 
-    monkeypatch.setattr(client.store, "page", fail)
+    monkeypatch.setattr(client.store, "read", fail)
     with caplog.at_level(logging.CRITICAL):
         response = client.get("/events", headers=admin)
     assert response.status_code == 500

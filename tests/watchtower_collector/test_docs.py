@@ -50,7 +50,7 @@ def test_every_setting_is_documented_and_no_other(page):
 
 
 def test_the_defaults_of_the_settings_are_the_documented_ones(page):
-    for number in (settings.PORT, settings.MAX_BODY_BYTES, settings.QUEUE_EVENTS):
+    for number in settings.WHOLES:
         assert f"| `{number.name}` | `{number.default}` |" in page
     assert f"| `WATCHTOWER_HOST` | `{settings.DEFAULT_HOST}` |" in page
     assert f"| `WATCHTOWER_DB_PATH` | `{settings.DEFAULT_DB_PATH}` |" in page
@@ -122,6 +122,13 @@ def test_the_curl_examples_work(collector, repository, make_event, tmp_path):
             make_event(timestamp=recent, user="root", type="login_failed", source_ip="::1"),
             make_event(timestamp="2026-03-10T23:00:00Z", user="tuesday"),
             make_event(timestamp="2026-03-11T12:00:00Z", user="wednesday"),
+            make_event(
+                timestamp="2026-02-01T12:00:00Z",
+                source_ip="::1",
+                hostname="web-2",
+                user="bob",
+                type="su_failed",
+            ),
         ]
     )
 
@@ -143,8 +150,8 @@ def test_the_curl_examples_work(collector, repository, make_event, tmp_path):
         return [event["user"] for event in json.loads(output)]
 
     everybody = ["recent", "wednesday", "tuesday"]
-    (setup, key_file, health, logins, day, night, network, root, fingerprint, *rest) = outputs
-    csv_file, lines_file, paging, token_file, posted = rest
+    (setup, key_file, health, logins, day, night, network, root, *rest) = outputs
+    became_root, fingerprint, csv_file, lines_file, paging, token_file, posted = rest
     assert setup == key_file == csv_file == lines_file == token_file == ""
     assert json.loads(health) == {"status": "ok"}
     assert users(logins) == everybody
@@ -152,6 +159,7 @@ def test_the_curl_examples_work(collector, repository, make_event, tmp_path):
     assert users(night) == ["tuesday"]
     assert users(network) == everybody
     assert users(root) == ["root"]
+    assert users(became_root) == ["bob"]
     assert users(fingerprint) == ["recent"]
     assert len((tmp_path / "march.csv").read_text().splitlines()) == 5
     assert len((tmp_path / "logins.jsonl").read_text().splitlines()) == 3

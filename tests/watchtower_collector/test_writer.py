@@ -31,6 +31,11 @@ class HeldStore:
         self.commits.append(list(rows))
         return [Stored(row["n"]) for row in rows]
 
+    def write(self, work):
+        if self.failure is not None:
+            raise self.failure
+        return work(self.commits)
+
     def probe(self):
         self.probes += 1
         if self.failure is not None:
@@ -250,3 +255,81 @@ def test_a_request_that_was_cancelled_is_committed_and_forgotten():
         assert len(await writer.append(rows(*range(10)))) == 10, "its place was given back"
 
     run(scenario, store, capacity=10)
+
+
+def test_a_call_is_done_after_what_waits_and_before_what_comes_later():
+    store = HeldStore()
+
+    async def scenario(writer):
+        before = asyncio.create_task(writer.append(rows(0)))
+        await in_commit(store)
+        waiting = asyncio.create_task(writer.append(rows(1)))
+        await asyncio.sleep(0)
+        call = asyncio.create_task(writer.call(len))
+        await asyncio.sleep(0)
+        after = asyncio.create_task(writer.append(rows(2)))
+        await asyncio.sleep(0)
+        store.leave.release(3)
+        assert await call == 2
+        assert await asyncio.gather(before, waiting, after) == [
+            [Stored(0)],
+            [Stored(1)],
+            [Stored(2)],
+        ]
+        assert len(store.commits) == 3
+
+    run(scenario, store)
+
+
+def test_what_a_call_raises_is_its_callers_and_no_trouble_of_the_store():
+    store = HeldStore()
+
+    def fail(commits):
+        raise LookupError("no such token")
+
+    async def scenario(writer):
+        with pytest.raises(LookupError, match="no such token"):
+            await writer.call(fail)
+        assert writer.trouble is None
+        store.failure = StoreUnavailableError("disk_full", "free some space")
+        with pytest.raises(StoreUnavailableError):
+            await writer.call(len)
+        assert writer.trouble == "disk_full"
+
+    run(scenario, store)
+
+
+def test_calls_count_against_the_capacity():
+    store = HeldStore()
+
+    async def scenario(writer):
+        appending = asyncio.create_task(writer.append(rows(0)))
+        await in_commit(store)
+        calling = asyncio.create_task(writer.call(len))
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFullError):
+            await writer.call(len)
+        store.leave.release()
+        assert await appending == [Stored(0)]
+        assert await calling == 1
+        assert await writer.call(len) == 1, "they are given back"
+
+    run(scenario, store, capacity=2)
+
+
+def test_a_call_that_waits_at_the_end_is_done():
+    store = HeldStore()
+
+    async def scenario(writer):
+        appending = asyncio.create_task(writer.append(rows(0)))
+        await in_commit(store)
+        calling = asyncio.create_task(writer.call(len))
+        await asyncio.sleep(0)
+        stopping = asyncio.create_task(writer.stop())
+        await asyncio.sleep(0)
+        store.leave.release()
+        await stopping
+        assert await appending == [Stored(0)]
+        assert await calling == 1
+
+    run(scenario, store)

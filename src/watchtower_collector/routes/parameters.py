@@ -1,15 +1,17 @@
-"""The parameters of ``GET /events``: each checked, each mistake named."""
+"""The parameters of questions about events: each checked, each mistake named."""
 
 import re
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Literal, NoReturn, get_args
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from watchtower_collector.addresses import network_range
-from watchtower_collector.event import EVENT_TYPES, EventType
+from watchtower_collector.event import EVENT_TYPES
 from watchtower_collector.store.cursor import decode_cursor
+from watchtower_collector.store.matching import Texts
 from watchtower_collector.store.query import EventQuery, Position
 from watchtower_collector.timestamps import format_rfc3339, now_us, parse_rfc3339
 
@@ -17,6 +19,7 @@ MAX_LIMIT = 1_000
 DEFAULT_LIMIT = 100
 MAX_HOURS = 876_000  # a century
 MAX_TEXT = 1_024
+MAX_VALUES = 100  # of one parameter
 _HOUR_US = 3_600_000_000
 
 Format = Literal["json", "csv", "jsonl"]
@@ -53,12 +56,6 @@ def _cursor(text: str) -> str:
     return text
 
 
-def _event_type(text: str) -> str:
-    if text not in EVENT_TYPES:
-        raise ValueError(f"must be one of {', '.join(EVENT_TYPES)}")
-    return text
-
-
 def _flag(text: str) -> bool:
     if text not in {"true", "false"}:
         raise ValueError("must be true or false")
@@ -91,74 +88,237 @@ def _text(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_text)]
-Moment = Annotated[str, AfterValidator(_moment)]
+def _split(pattern: str) -> tuple[str, bool]:
+    """Return the text that a pattern means, and whether it is only a beginning."""
+    is_prefix = pattern.endswith("*")
+    # As in a shell's patterns. A backslash would not do: CORP\* means all users of a domain.
+    return pattern.removesuffix("*").replace("[*]", "*"), is_prefix
 
 
-class EventParameters(BaseModel):
-    """What may stand in the query string."""
+def _pattern(pattern: str) -> str:
+    _text(pattern)
+    if "*" in pattern.replace("[*]", "").removesuffix("*"):
+        raise ValueError(
+            "may have one * at its end, which stands for any text; for the character itself "
+            "write [*]"
+        )
+    return pattern
+
+
+def _types(pattern: str) -> list[str]:
+    text, is_prefix = _split(pattern)
+    return [t for t in EVENT_TYPES if t == text or (is_prefix and t.startswith(text))]
+
+
+def _event_type(pattern: str) -> str:
+    if not _types(_pattern(pattern)):
+        raise ValueError(
+            f"must be one of {', '.join(EVENT_TYPES)}, or the beginning of one and a *"
+        )
+    return pattern
+
+
+def _not_too_many(values: Sequence[str]) -> Sequence[str]:
+    if len(values) > MAX_VALUES:
+        raise ValueError(f"is given {len(values)} times: at most {MAX_VALUES} are allowed")
+    return values
+
+
+# The constraints in Field are for the OpenAPI document: the validators come first, in our words.
+_VALUES = (Field(max_length=MAX_VALUES), BeforeValidator(_not_too_many))
+_LENGTH = Field(min_length=1, max_length=MAX_TEXT)
+Pattern = Annotated[str, _LENGTH, BeforeValidator(_pattern)]
+Patterns = Annotated[tuple[Pattern, ...], *_VALUES]
+Types = Annotated[tuple[Annotated[str, _LENGTH, BeforeValidator(_event_type)], ...], *_VALUES]
+Sources = Annotated[tuple[Annotated[str, BeforeValidator(_source)], ...], *_VALUES]
+Text = Annotated[str, _LENGTH, BeforeValidator(_text)]
+Moment = Annotated[str, BeforeValidator(_moment)]
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_limit)]
+
+
+def texts(patterns: Sequence[str]) -> Texts | None:
+    """Return what the values of one parameter ask for; ``None`` when there are none."""
+    parts = [_split(pattern) for pattern in patterns]
+    if not parts:
+        return None
+    return Texts(
+        exact=tuple(text for text, is_prefix in parts if not is_prefix),
+        prefixes=tuple(text for text, is_prefix in parts if is_prefix),
+    )
+
+
+class EventFilters(BaseModel):
+    """Which events are meant, whenever they were."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    user: Text | None = None
-    hostname: Text | None = None
-    source_ip: Annotated[str, AfterValidator(_source)] | None = None
-    method: Text | None = None
-    type: Annotated[EventType, BeforeValidator(_event_type)] | None = None
-    region: Text | None = None
-    host_group: Text | None = None
-    severity: Text | None = None
-    flagged: Annotated[bool, BeforeValidator(_flag)] | None = None
-    since: Moment | None = None
-    until: Moment | None = None
-    hours: Annotated[float, BeforeValidator(_hours)] | None = None
-    q: Text | None = None
-    limit: Annotated[int, BeforeValidator(_limit)] | None = None
-    cursor: Annotated[str, AfterValidator(_cursor)] | None = None
-    format: Annotated[Format, BeforeValidator(_format)] | None = None
+    user: Annotated[
+        Patterns,
+        Field(description="The user's name, or its beginning and a `*`.", examples=[["root"]]),
+    ] = ()
+    hostname: Annotated[
+        Patterns,
+        Field(
+            description="The host's name, or its beginning and a `*`.",
+            examples=[["web-*", "db-1"]],
+        ),
+    ] = ()
+    source_ip: Annotated[
+        Sources,
+        Field(
+            description="An address, or a network in CIDR form.",
+            examples=[["203.0.113.0/24", "2001:db8::1"]],
+        ),
+    ] = ()
+    method: Annotated[
+        Patterns,
+        Field(
+            description="How they authenticated, or its beginning and a `*`.",
+            examples=[["password"]],
+        ),
+    ] = ()
+    type: Annotated[
+        Types,
+        Field(
+            description=f"What happened, or its beginning and a `*`. {', '.join(EVENT_TYPES)}.",
+            examples=[["login", "sudo*"]],
+        ),
+    ] = ()
+    region: Annotated[
+        Patterns,
+        Field(description="The host's region, or its beginning and a `*`.", examples=[["eu-*"]]),
+    ] = ()
+    host_group: Annotated[
+        Patterns,
+        Field(description="The host's group, or its beginning and a `*`.", examples=[["web"]]),
+    ] = ()
+    severity: Annotated[
+        Patterns,
+        Field(description="The host's severity, or its beginning and a `*`.", examples=[["high"]]),
+    ] = ()
+    flagged: Annotated[
+        Annotated[bool, BeforeValidator(_flag)] | None,
+        Field(description="Whether the host is labelled as one to look at.", examples=[True]),
+    ] = None
+    q: Annotated[
+        Text | None,
+        Field(
+            description=(
+                "This text somewhere in raw_message, user, hostname, source_ip, key_fingerprint "
+                "or certificate_id; upper and lower case alike for A to Z."
+            ),
+            examples=["SHA256:Zk6cHqbhl7mS5lKnYH2hPUuJ0kTLb0qPq3J9xGdXwTs"],
+        ),
+    ] = None
 
     def query(self) -> EventQuery:
-        """Return the question to the store; ``hours`` counts back from now."""
+        """Return the question to the store."""
+        return EventQuery(
+            user=texts(self.user),
+            hostname=texts(self.hostname),
+            method=texts(self.method),
+            type=self._event_types(),
+            region=texts(self.region),
+            host_group=texts(self.host_group),
+            severity=texts(self.severity),
+            flagged=self.flagged,
+            sources=tuple(network_range(source) for source in self.source_ip),
+            text=self.q,
+        )
+
+    def _event_types(self) -> Texts | None:
+        found = dict.fromkeys(name for pattern in self.type for name in _types(pattern))
+        return Texts(exact=tuple(found)) if found else None
+
+
+class TimeRange(BaseModel):
+    """Of which time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    since: Annotated[
+        Moment | None,
+        Field(
+            description="From then on, itself included: a date, its midnight in UTC, or RFC 3339.",
+            examples=["2026-03-14T09:00:00+01:00"],
+        ),
+    ] = None
+    until: Annotated[
+        Moment | None,
+        Field(description="Before then, itself not included.", examples=["2026-03-15"]),
+    ] = None
+    hours: Annotated[
+        Annotated[float, Field(gt=0, le=MAX_HOURS), BeforeValidator(_hours)] | None,
+        Field(description="The last so many hours; not together with since.", examples=[24]),
+    ] = None
+
+    def bounds(self) -> tuple[int | None, int | None]:
+        """Return since when and until when, in microseconds; ``hours`` counts back from now."""
         since = None if self.since is None else parse_rfc3339(self.since)
         if self.hours is not None:
             since = now_us() - int(self.hours * _HOUR_US)
-        return EventQuery(
-            user=self.user,
-            hostname=self.hostname,
-            method=self.method,
-            type=self.type,
-            region=self.region,
-            host_group=self.host_group,
-            severity=self.severity,
-            flagged=self.flagged,
-            source=None if self.source_ip is None else network_range(self.source_ip),
-            since=since,
-            until=None if self.until is None else parse_rfc3339(self.until),
-            text=self.q,
-        )
+        return since, None if self.until is None else parse_rfc3339(self.until)
+
+
+class TimedEventFilters(EventFilters, TimeRange):
+    """Which events are meant, and of which time."""
+
+    def query(self) -> EventQuery:
+        """Return the question to the store."""
+        return super().query().within(*self.bounds())
+
+
+class EventParameters(TimedEventFilters):
+    """What may stand in the query string of ``GET /events``."""
+
+    limit: Annotated[
+        Limit | None,
+        Field(
+            description=(
+                f"How many events, {DEFAULT_LIMIT} by default; CSV and JSON Lines have all "
+                "without it."
+            ),
+            examples=[DEFAULT_LIMIT],
+        ),
+    ] = None
+    cursor: Annotated[
+        Annotated[str, BeforeValidator(_cursor)] | None,
+        Field(
+            description="Where the page begins; taken from the Link header of an earlier answer.",
+            examples=["AQAGTPyZoCCAAAAAAAAAEmc"],
+        ),
+    ] = None
+    format: Annotated[
+        Annotated[Format, BeforeValidator(_format)] | None,
+        Field(description="The form of the answer; wins over Accept.", examples=["jsonl"]),
+    ] = None
 
     def position(self) -> Position | None:
         """Return where the page begins, or ``None`` for the first."""
         return None if self.cursor is None else decode_cursor(self.cursor)
 
 
-async def check_names(request: Request) -> None:
-    """Refuse parameters that do not exist, that come twice, or that contradict each other.
+def check_names(model: type[BaseModel]) -> Callable[[Request], Awaitable[None]]:
+    """Return a check that refuses parameters that ``model`` does not have, or not more than once.
 
-    A misspelt filter that was ignored would answer a question nobody asked.
-
-    Raises:
-        RequestValidationError: naming the parameter.
+    A misspelt filter that was ignored would answer a question nobody asked. It raises
+    RequestValidationError, naming the parameter.
     """
-    given = request.query_params
-    for name in given:
-        if name not in EventParameters.model_fields:
-            allowed = ", ".join(EventParameters.model_fields)
-            _refuse(name[:64], f"there is no such parameter; allowed are {allowed}")
-        if len(given.getlist(name)) > 1:
-            _refuse(name, "is given twice: once is allowed")
-    if "hours" in given and "since" in given:
-        _refuse("hours", "hours and since both say where to begin: give one of them")
+    fields = model.model_fields
+    repeatable = {name for name, field in fields.items() if field.default == ()}
+
+    async def check(request: Request) -> None:
+        given = request.query_params
+        for name in given:
+            if name not in fields:
+                allowed = ", ".join(fields)
+                _refuse(name[:64], f"there is no such parameter; allowed are {allowed}")
+            if len(given.getlist(name)) > 1 and name not in repeatable:
+                _refuse(name, "is given twice: once is allowed")
+        if "hours" in given and "since" in given:
+            _refuse("hours", "hours and since both say where to begin: give one of them")
+
+    return check
 
 
 def _refuse(name: str, message: str) -> NoReturn:
@@ -167,15 +327,15 @@ def _refuse(name: str, message: str) -> NoReturn:
 
 def next_page_parameters(
     parameters: EventParameters, query: EventQuery, cursor: str
-) -> dict[str, str]:
-    """Return the parameters of the next page.
+) -> dict[str, str | tuple[str, ...]]:
+    """Return the parameters of the next page; those given several times as tuples.
 
     ``hours`` becomes the ``since`` it meant on the first page: the range must not move while
     somebody turns pages.
     """
-    given = parameters.model_dump(exclude_none=True, exclude={"hours", "cursor"})
+    given = parameters.model_dump(exclude_defaults=True, exclude={"hours", "cursor"})
     if parameters.hours is not None and query.since is not None:
         given["since"] = format_rfc3339(query.since)
     if "flagged" in given:
         given["flagged"] = "true" if given["flagged"] else "false"
-    return {**{name: str(value) for name, value in given.items()}, "cursor": cursor}
+    return {**given, "cursor": cursor}

@@ -10,14 +10,15 @@ The exceptions::
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from watchtower_collector.store.query import EventQuery, Position
+    import sqlalchemy as sa
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 READERS = 4  # queries at the same time; more would only wait for one another's pages
 
@@ -81,13 +82,36 @@ class EventStore(Protocol):
             StoreUnavailableError: it cannot.
         """
 
-    def page(self, query: EventQuery, after: Position | None, limit: int) -> list[Row]:
-        """Return at most ``limit`` events that match, newest first, from after a position on.
+    def write(self, work: Callable[[sa.Connection], T]) -> T:
+        """Return what ``work`` returns, done in one transaction. The writer's thread only.
+
+        On return it is on disk. An exception of ``work`` undoes it, and is passed on.
+
+        Raises:
+            StoreUnavailableError: nothing of it is stored.
+        """
+
+    def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """Return what ``work`` reads; all that it reads is of one moment.
 
         May be called from up to ``READERS`` threads at once.
 
         Raises:
-            StoreUnavailableError: it cannot read, or the query takes too long.
+            StoreUnavailableError: it cannot read, or it takes too long.
+        """
+
+    def used_bytes(self) -> int:
+        """Return how many bytes the events and all else take; from a reader's thread.
+
+        Raises:
+            StoreUnavailableError: it cannot be read.
+        """
+
+    def tidy(self) -> None:
+        """Do what the database needs from time to time. The writer's thread only.
+
+        Raises:
+            StoreUnavailableError: it could not be done.
         """
 
     def close(self) -> None:

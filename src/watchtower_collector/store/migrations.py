@@ -60,7 +60,84 @@ _CREATE = (
     "CREATE INDEX events_type ON events (type, timestamp)",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_CREATE,)
+_HOSTS_TOKENS_AUDIT = (
+    """
+    CREATE TABLE hosts (
+        hostname TEXT PRIMARY KEY,
+        first_seen INTEGER NOT NULL,
+        last_seen INTEGER NOT NULL,
+        last_login INTEGER,
+        last_login_user TEXT,
+        last_login_source_ip TEXT,
+        last_heartbeat INTEGER,
+        agent_version TEXT,
+        spool_depth INTEGER,
+        clock_offset_seconds REAL,
+        trouble TEXT,
+        region TEXT,
+        host_group TEXT,
+        severity TEXT
+    ) STRICT, WITHOUT ROWID
+    """,
+    # What the events so far say of their hosts.
+    """
+    INSERT INTO hosts (hostname, first_seen, last_seen)
+    SELECT hostname, min(received_at), max(received_at) FROM events GROUP BY hostname
+    """,
+    """
+    UPDATE hosts SET (last_login, last_login_user, last_login_source_ip) = (
+        SELECT timestamp, user, source_ip FROM events
+        WHERE events.hostname = hosts.hostname AND type = 'login'
+        ORDER BY timestamp DESC, id DESC LIMIT 1
+    )
+    """,
+    """
+    UPDATE hosts SET (
+        last_heartbeat, agent_version, spool_depth, clock_offset_seconds, trouble
+    ) = (
+        SELECT received_at, agent_version, spool_depth,
+               CAST(extra ->> 'clock_offset_seconds' AS REAL), extra ->> 'trouble'
+        FROM events
+        WHERE events.hostname = hosts.hostname AND type = 'heartbeat'
+        ORDER BY timestamp DESC, id DESC LIMIT 1
+    )
+    """,
+    """
+    UPDATE hosts SET (region, host_group, severity) = (
+        SELECT region, host_group, severity FROM events
+        WHERE events.hostname = hosts.hostname
+        ORDER BY timestamp DESC, id DESC LIMIT 1
+    )
+    """,
+    """
+    CREATE TABLE tokens (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        hostname TEXT NOT NULL,
+        digest BLOB NOT NULL CHECK (length(digest) = 32),
+        created_at INTEGER NOT NULL,
+        expires_at INTEGER,
+        revoked_at INTEGER,
+        last_used_at INTEGER
+    ) STRICT
+    """,
+    "CREATE UNIQUE INDEX tokens_digest ON tokens (digest, hostname)",
+    """
+    CREATE TABLE audit (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        address TEXT NOT NULL,
+        method TEXT NOT NULL,
+        path TEXT NOT NULL,
+        query TEXT NOT NULL,
+        status INTEGER NOT NULL,
+        detail TEXT
+    ) STRICT
+    """,
+    "CREATE INDEX audit_at ON audit (at)",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_CREATE, _HOSTS_TOKENS_AUDIT)
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

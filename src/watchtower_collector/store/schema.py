@@ -46,6 +46,54 @@ STORE_STATE = sa.Table(
     sa.Column("probed_at", sa.BigInteger, nullable=False),
 )
 
+# What each host was last known to be; written together with the events that say it.
+HOSTS = sa.Table(
+    "hosts",
+    METADATA,
+    sa.Column("hostname", sa.Text, primary_key=True),
+    sa.Column("first_seen", sa.BigInteger, nullable=False),
+    sa.Column("last_seen", sa.BigInteger, nullable=False),
+    sa.Column("last_login", sa.BigInteger),
+    sa.Column("last_login_user", sa.Text),
+    sa.Column("last_login_source_ip", sa.Text),
+    sa.Column("last_heartbeat", sa.BigInteger),
+    sa.Column("agent_version", sa.Text),
+    sa.Column("spool_depth", sa.BigInteger),
+    sa.Column("clock_offset_seconds", sa.Float),
+    sa.Column("trouble", sa.Text),
+    sa.Column("region", sa.Text),
+    sa.Column("host_group", sa.Text),
+    sa.Column("severity", sa.Text),
+)
+
+# Tokens of single hosts, as digests. A token may be bound to several names, one row each.
+TOKENS = sa.Table(
+    "tokens",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("hostname", sa.Text, nullable=False),
+    sa.Column("digest", sa.LargeBinary(32), nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", sa.BigInteger),
+    sa.Column("revoked_at", sa.BigInteger),
+    sa.Column("last_used_at", sa.BigInteger),
+)
+
+# Who asked what with an admin key.
+AUDIT = sa.Table(
+    "audit",
+    METADATA,
+    sa.Column("id", sa.BigInteger, primary_key=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("query", sa.Text, nullable=False),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("detail", sa.Text),
+)
+
 # Each index slows every insert: each has its query, see the tests of the query plans.
 sa.Index("events_event_id", EVENTS.c.event_id, unique=True)
 sa.Index("events_timestamp", EVENTS.c.timestamp)
@@ -53,3 +101,5 @@ sa.Index("events_hostname", EVENTS.c.hostname, EVENTS.c.timestamp)
 sa.Index("events_user", EVENTS.c.user, EVENTS.c.timestamp)
 sa.Index("events_source", EVENTS.c.source_addr, EVENTS.c.timestamp)
 sa.Index("events_type", EVENTS.c.type, EVENTS.c.timestamp)
+sa.Index("tokens_digest", TOKENS.c.digest, TOKENS.c.hostname, unique=True)
+sa.Index("audit_at", AUDIT.c.at)

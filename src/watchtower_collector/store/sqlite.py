@@ -19,15 +19,17 @@ from watchtower_collector.store import (
     Stored,
     StoreUnavailableError,
     StoreUnusableError,
+    T,
 )
+from watchtower_collector.store.hosts import note_hosts
 from watchtower_collector.store.migrations import migrate
-from watchtower_collector.store.query import EventQuery, Position, select_page
 from watchtower_collector.store.schema import EVENTS, STORE_STATE
 from watchtower_collector.store.sqlite_errors import explained
+from watchtower_collector.store.sqlite_upkeep import WAL_BYTES, bound_wal, used_bytes
 from watchtower_collector.timestamps import now_us
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 READ_DEADLINE_SECONDS = 30.0
@@ -50,16 +52,20 @@ def _prepare_file(path: Path) -> None:
 
 
 def _writer_pragmas(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # transactions are begun by us, see _begin
+    connection.isolation_level = None  # transactions are begun by us, see _begin_writing
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA journal_size_limit = 67108864")
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
 
 
-def _begin(connection: sa.Connection) -> None:
+def _begin_writing(connection: sa.Connection) -> None:
     # IMMEDIATE: wait for the write lock now; a lock lost half way through could not be waited for.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_reading(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN")  # until the end of the read, all is of one moment
 
 
 def _reader_pragmas(connection: sqlite3.Connection, _record: object) -> None:
@@ -104,9 +110,10 @@ class SQLiteStore:
         url = sa.URL.create("sqlite", database=str(path))
         self._write_engine = sa.create_engine(url, poolclass=sa.NullPool)
         sa.event.listen(self._write_engine, "connect", _writer_pragmas)
-        sa.event.listen(self._write_engine, "begin", _begin)
+        sa.event.listen(self._write_engine, "begin", _begin_writing)
         self._read_engine = sa.create_engine(url, pool_size=READERS, max_overflow=0)
         sa.event.listen(self._read_engine, "connect", _reader_pragmas)
+        sa.event.listen(self._read_engine, "begin", _begin_reading)
         self._writer: sa.Connection | None = None
 
     def append(self, rows: Sequence[Row]) -> list[Outcome]:
@@ -121,27 +128,38 @@ class SQLiteStore:
                 self._drop_writer()
                 raise
 
-    def probe(self) -> None:
+    def write(self, work: Callable[[sa.Connection], T]) -> T:
         """See :class:`~watchtower_collector.store.EventStore`."""
         with explained(self._path):
             try:
-                with self._write_connection().begin() as transaction:
-                    transaction.connection.execute(
-                        sa.update(STORE_STATE).values(probed_at=now_us())
-                    )
+                connection = self._write_connection()
+                with connection.begin():
+                    return work(connection)
             except BaseException:
                 self._drop_writer()
                 raise
 
-    def page(self, query: EventQuery, after: Position | None, limit: int) -> list[Row]:
+    def probe(self) -> None:
+        """See :class:`~watchtower_collector.store.EventStore`."""
+        self.write(lambda c: c.execute(sa.update(STORE_STATE).values(probed_at=now_us())))
+
+    def read(self, work: Callable[[sa.Connection], T]) -> T:
         """See :class:`~watchtower_collector.store.EventStore`."""
         deadline = time.monotonic() + self._read_deadline
         with explained(self._path), self._read_engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
             # Called after so many steps of SQLite's machine; a true answer interrupts the query.
             driver.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
-            rows = connection.execute(select_page(query, after, limit))
-            return [dict(row) for row in rows.mappings()]
+            return work(connection)
+
+    def used_bytes(self) -> int:
+        """See :class:`~watchtower_collector.store.EventStore`."""
+        return self.read(used_bytes)
+
+    def tidy(self) -> None:
+        """See :class:`~watchtower_collector.store.EventStore`."""
+        with explained(self._path):
+            bound_wal(self._path)
 
     def close(self) -> None:
         """See :class:`~watchtower_collector.store.EventStore`."""
@@ -168,9 +186,12 @@ class SQLiteStore:
             numbered = [{**row, "id": next_id + i} for i, row in enumerate(rows)]
             inserted = connection.execute(_INSERT, numbered).rowcount
             if inserted == len(rows):
+                note_hosts(connection, rows)
                 return [Stored(row["id"]) for row in numbered]
             stored = _ids_of(connection, (row["event_id"] for row in rows))
-        return [_outcome(row, stored) for row in numbered]
+            outcomes = [_outcome(row, stored) for row in numbered]
+            note_hosts(connection, _newly_stored(rows, outcomes))
+        return outcomes
 
     def _append_apart(self, rows: Sequence[Row]) -> list[Outcome]:
         """One by one in one transaction, to find the row that took the others down."""
@@ -187,6 +208,7 @@ class SQLiteStore:
                     continue
                 stored = _ids_of(connection, [row["event_id"]])
                 outcomes.append(_outcome(numbered, stored))
+            note_hosts(connection, _newly_stored(rows, outcomes))
         return outcomes
 
 
@@ -209,6 +231,10 @@ def _outcome(row: Row, stored: dict[bytes, int]) -> Outcome:
     own: int = row["id"]
     first = stored.get(row["event_id"], own)
     return Stored(own) if first == own else Duplicate(first)
+
+
+def _newly_stored(rows: Sequence[Row], outcomes: Sequence[Outcome]) -> list[Row]:
+    return [row for row, what in zip(rows, outcomes, strict=True) if isinstance(what, Stored)]
 
 
 def _driver_words(error: Exception) -> str:

@@ -1,21 +1,41 @@
 """What every store promises."""
 
 import pytest
+import sqlalchemy as sa
 
 from watchtower_collector.addresses import network_range
-from watchtower_collector.store import Duplicate, Refused, Stored
-from watchtower_collector.store.query import EventQuery, Position
+from watchtower_collector.store import Duplicate, Refused, Stored, StoreUnavailableError
+from watchtower_collector.store.matching import Texts
+from watchtower_collector.store.query import EventQuery, Position, page
+from watchtower_collector.store.schema import AUDIT
 from watchtower_collector.timestamps import parse_rfc3339
 
 EVERYTHING = EventQuery()
+NOTE = {
+    "at": 1,
+    "key": "current",
+    "address": "127.0.0.1",
+    "method": "GET",
+    "path": "/events",
+    "query": "",
+    "status": 200,
+}
+
+
+def read_page(store, query, after, limit):
+    return store.read(lambda connection: page(connection, query, after, limit))
 
 
 def all_rows(store, query=EVERYTHING):
-    return store.page(query, None, 1_000)
+    return read_page(store, query, None, 1_000)
 
 
 def hosts(store, **query):
     return [row["hostname"] for row in all_rows(store, EventQuery(**query))]
+
+
+def hosts_from(store, *networks):
+    return hosts(store, sources=tuple(network_range(network) for network in networks))
 
 
 def test_an_event_comes_back_as_it_was_given(store, make_row):
@@ -113,7 +133,7 @@ def test_pages_join_without_gap_or_overlap_while_events_arrive(store, make_row):
     store.append([make_row(timestamp=minute) for minute in minutes])
     before = [row["id"] for row in all_rows(store)]
     seen, after = [], None
-    while rows := store.page(EVERYTHING, after, 7):
+    while rows := read_page(store, EVERYTHING, after, 7):
         seen += [row["id"] for row in rows]
         after = Position(rows[-1]["timestamp"], rows[-1]["id"])
         store.append([make_row(timestamp="2026-01-02T00:00:00Z")])
@@ -135,12 +155,12 @@ def test_a_filter_is_exact(store, make_row, field, value):
     other = {"type": "su"}.get(field, value.upper())
     store.append([make_row(hostname="yes", **{field: value})])
     store.append([make_row(hostname="no", **{field: other}), make_row(hostname="none")])
-    assert hosts(store, **{field: value}) == ["yes"]
+    assert hosts(store, **{field: Texts((value,))}) == ["yes"]
 
 
 def test_the_filter_of_the_host(store, make_row):
     store.append([make_row(hostname=name) for name in ("web-1", "web-10", "WEB-1")])
-    assert hosts(store, hostname="web-1") == ["web-1"]
+    assert hosts(store, hostname=Texts(("web-1",))) == ["web-1"]
 
 
 def test_the_filter_flagged(store, make_row):
@@ -160,9 +180,17 @@ def test_a_range_of_addresses_includes_both_ends(store, make_row):
     addresses = ["203.0.112.255", "203.0.113.0", "203.0.113.255", "203.0.114.0", "2001:db8::1"]
     store.append([make_row(hostname=address, source_ip=address) for address in addresses])
     store.append([make_row(hostname="none")])
-    assert set(hosts(store, source=network_range("203.0.113.0/24"))) == set(addresses[1:3])
-    assert hosts(store, source=network_range("203.0.114.0")) == ["203.0.114.0"]
-    assert hosts(store, source=network_range("2001:db8::/32")) == ["2001:db8::1"]
+    assert set(hosts_from(store, "203.0.113.0/24")) == set(addresses[1:3])
+    assert hosts_from(store, "203.0.114.0") == ["203.0.114.0"]
+    assert hosts_from(store, "2001:db8::/32") == ["2001:db8::1"]
+    assert set(hosts_from(store, "2001:db8::/32", "203.0.114.0")) == set(addresses[3:])
+
+
+def test_several_texts_and_beginnings_of_texts(store, make_row):
+    store.append([make_row(hostname=name) for name in ("web-1", "web-2", "db-1", "db-2", "dns")])
+    assert set(hosts(store, hostname=Texts(("db-1", "dns"), ("web-",)))) == {
+        *("web-1", "web-2", "db-1", "dns")
+    }
 
 
 @pytest.mark.parametrize(
@@ -181,7 +209,8 @@ def test_the_wildcards_of_like_are_text(store, make_row):
 def test_all_filters_together(store, make_row):
     store.append([make_row(hostname="web-1", user="a"), make_row(hostname="web-1", user="b")])
     store.append([make_row(hostname="web-2", user="a")])
-    assert len(all_rows(store, EventQuery(hostname="web-1", user="a", type="login"))) == 1
+    query = EventQuery(hostname=Texts(("web-1",)), user=Texts(("a",)), type=Texts(("login",)))
+    assert len(all_rows(store, query)) == 1
 
 
 def test_a_probe_changes_no_event(store, make_row):
@@ -189,3 +218,28 @@ def test_a_probe_changes_no_event(store, make_row):
     before = all_rows(store)
     store.probe()
     assert all_rows(store) == before
+
+
+def test_a_write_is_kept_or_undone_as_a_whole(store):
+    def count(connection):
+        return connection.execute(sa.select(sa.func.count()).select_from(AUDIT)).scalar_one()
+
+    def note(connection):
+        connection.execute(sa.insert(AUDIT).values(NOTE))
+        return "noted"
+
+    def fail(connection):
+        note(connection)
+        raise LookupError("changed its mind")
+
+    assert store.write(note) == "noted"
+    with pytest.raises(LookupError, match="changed its mind"):
+        store.write(fail)
+    assert store.read(count) == 1
+    store.write(note)
+    assert store.read(count) == 2, "a write that failed stands in nobody's way"
+
+
+def test_a_read_can_write_nothing(store):
+    with pytest.raises(StoreUnavailableError):
+        store.read(lambda connection: connection.execute(sa.insert(AUDIT).values(NOTE)))

@@ -50,7 +50,8 @@ def test_the_migrations_lead_to_the_declared_schema(database):
         assert real == [(column.name, not column.nullable) for column in table.columns]
         indexes = {
             (name, bool(unique))
-            for _, name, unique, *_ in database.execute(f"PRAGMA index_list({table.name})")
+            for _, name, unique, origin, _ in database.execute(f"PRAGMA index_list({table.name})")
+            if origin != "pk"
         }
         assert indexes == {(index.name, bool(index.unique)) for index in table.indexes}
         for index in table.indexes:
@@ -108,3 +109,31 @@ def test_somebody_elses_database_is_refused_and_left_alone(database, path):
     with pytest.raises(StoreUnusableError, match="not Watchtower's"):
         SQLiteStore(path)
     assert tables(database) == {"customers"}
+
+
+def test_the_hosts_of_a_database_of_the_first_version_are_known(path, database):
+    migrate(database, STEPS[:1])
+    rows = [
+        ("login", 50, 100, "web-1", "alice", "203.0.113.7", None, None, "eu", None),
+        ("login", 40, 110, "web-1", "bob", None, None, None, "eu", None),
+        ("login_failed", 60, 120, "web-1", "eve", None, None, None, "us", None),
+        ("heartbeat", 55, 130, "web-2", None, None, "0.1", 3, None, '{"clock_offset_seconds": 2}'),
+    ]
+    database.executemany(
+        "INSERT INTO events (type, timestamp, received_at, hostname, user, source_ip, "
+        "agent_version, spool_depth, region, extra, flagged, trusted, ambiguous) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 1, 0)",
+        rows,
+    )
+    assert migrate(database) == 1
+    database.row_factory = sqlite3.Row
+    web_1, web_2 = database.execute("SELECT * FROM hosts ORDER BY hostname").fetchall()
+    assert (web_1["first_seen"], web_1["last_seen"]) == (100, 120)
+    assert (web_1["last_login"], web_1["last_login_user"]) == (50, "alice")
+    assert (web_1["last_heartbeat"], web_1["region"]) == (None, "us")
+    assert (web_2["last_heartbeat"], web_2["agent_version"], web_2["spool_depth"]) == (
+        130,
+        "0.1",
+        3,
+    )
+    assert (web_2["clock_offset_seconds"], web_2["last_login"]) == (2.0, None)

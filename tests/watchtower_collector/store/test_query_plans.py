@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from watchtower_collector.addresses import network_range
+from watchtower_collector.store.matching import Texts
 from watchtower_collector.store.migrations import migrate
 from watchtower_collector.store.query import EventQuery, Position, select_page
 from watchtower_collector.store.schema import EVENTS
@@ -27,14 +28,18 @@ def plan(database, statement):
 
 
 SINCE = {"since": 1}
+WEB_1 = Texts(("web-1",))
 PLANS = {
     "the latest": (EventQuery(), "events_timestamp"),
     "a range of time": (EventQuery(since=1, until=2), "events_timestamp (timestamp>? AND"),
-    "a host": (EventQuery(hostname="web-1", **SINCE), "events_hostname (hostname=? AND timestamp"),
-    "a user": (EventQuery(user="alice", **SINCE), "events_user (user=? AND timestamp>?"),
-    "a type": (EventQuery(type="login", **SINCE), "events_type (type=? AND timestamp>?"),
+    "a host": (
+        EventQuery(hostname=WEB_1, **SINCE),
+        "events_hostname (hostname=? AND timestamp",
+    ),
+    "a user": (EventQuery(user=Texts(("alice",)), **SINCE), "events_user (user=? AND timestamp>?"),
+    "a type": (EventQuery(type=Texts(("login",)), **SINCE), "events_type (type=? AND timestamp>?"),
     "an address": (
-        EventQuery(source=network_range("203.0.113.7"), **SINCE),
+        EventQuery(sources=(network_range("203.0.113.7"),), **SINCE),
         "events_source (source_addr=? AND timestamp>?",
     ),
     "free text": (EventQuery(text="x", **SINCE), "events_timestamp (timestamp>?"),
@@ -52,13 +57,15 @@ def test_a_page_is_read_in_order_from_an_index(database, query, index, after):
 
 
 def test_a_network_is_a_range_scan(database):
-    query = EventQuery(source=network_range("203.0.113.0/24"))
+    query = EventQuery(sources=(network_range("203.0.113.0/24"),))
     steps = plan(database, select_page(query, None, 100))
     assert "events_source (source_addr>? AND source_addr<?)" in steps
 
 
 def test_a_later_page_starts_where_the_one_before_ended(database):
-    steps = plan(database, select_page(EventQuery(hostname="web-1"), Position(5, 5), 100))
+    steps = plan(
+        database, select_page(EventQuery(hostname=Texts(("web-1",))), Position(5, 5), 100)
+    )
     assert "events_hostname (hostname=? AND timestamp<?)" in steps
 
 

@@ -7,8 +7,12 @@ import threading
 import pytest
 
 from watchtower_collector.store import Stored, StoreUnavailableError, StoreUnusableError
-from watchtower_collector.store.query import EventQuery
+from watchtower_collector.store.query import EventQuery, page
 from watchtower_collector.store.sqlite import SQLiteStore
+
+
+def read_page(store, query, after, limit):
+    return store.read(lambda connection: page(connection, query, after, limit))
 
 
 @pytest.fixture
@@ -46,17 +50,20 @@ def test_a_reader_cannot_write(store):
 
 def test_a_reader_does_not_hold_up_the_writer(store, make_row):
     store.append([make_row()])
-    with store._read_engine.connect() as connection:
-        connection.exec_driver_sql("BEGIN")
-        connection.exec_driver_sql("SELECT * FROM events").fetchall()
+
+    def reading(connection):
+        before = page(connection, EventQuery(), None, 10)
         assert isinstance(store.append([make_row()])[0], Stored)
+        assert page(connection, EventQuery(), None, 10) == before, "a read is of one moment"
+
+    store.read(reading)
 
 
 def test_what_was_stored_is_there_after_opening_it_again(store, path, make_row):
     (outcome,) = store.append([make_row()])
     store.close()
     again = SQLiteStore(path)
-    assert [row["id"] for row in again.page(EventQuery(), None, 10)] == [outcome.id]
+    assert [row["id"] for row in read_page(again, EventQuery(), None, 10)] == [outcome.id]
     again.close()
 
 
@@ -69,7 +76,7 @@ def test_a_full_disk_stores_nothing_and_passes(store, make_row):
     with pytest.raises(StoreUnavailableError, match="free some space") as caught:
         store.append(rows)
     assert caught.value.reason == "disk_full"
-    assert store.page(EventQuery(), None, 10) == []
+    assert read_page(store, EventQuery(), None, 10) == []
     # The connection was replaced, and with it the limit.
     assert all(isinstance(outcome, Stored) for outcome in store.append(rows))
 
@@ -100,9 +107,9 @@ def test_a_query_that_takes_too_long_is_ended(path, make_row):
     store = SQLiteStore(path, read_deadline=0.0)
     store.append([make_row(user="x" * 500) for _ in range(2_000)])
     with pytest.raises(StoreUnavailableError, match="narrow it") as caught:
-        store.page(EventQuery(text="nowhere"), None, 10)
+        read_page(store, EventQuery(text="nowhere"), None, 10)
     assert caught.value.reason == "too_slow"
-    assert len(store.page(EventQuery(), None, 10)) == 10, "a short query is not concerned"
+    assert len(read_page(store, EventQuery(), None, 10)) == 10, "a short query is not concerned"
     store.close()
 
 
