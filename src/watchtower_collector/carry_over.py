@@ -137,10 +137,19 @@ def _goes_on(connection: sqlite3.Connection, contents: Contents) -> bool:
     """Return whether the backup was made of this database, or of one restored from it."""
     if contents.newest_id is None:
         return True
-    newest = connection.execute(
-        "SELECT received_at FROM present.events WHERE id = ?", (contents.newest_id,)
+    # Any event of both, not the backup's newest: that may be deleted since, as too old.
+    (shared,) = connection.execute(
+        """
+        SELECT EXISTS (
+            SELECT 1 FROM present.events AS p JOIN main.events AS b
+            ON b.id = p.id AND b.received_at = p.received_at
+        )
+        """
     ).fetchone()
-    return bool(newest == (contents.newest_received_at,))
+    (last,) = connection.execute(
+        "SELECT max(seq) FROM present.sqlite_sequence WHERE name = 'events'"
+    ).fetchone()
+    return bool(shared) and last >= contents.newest_id
 
 
 def _raise_ids(connection: sqlite3.Connection) -> None:

@@ -114,6 +114,24 @@ def test_events_of_a_collector_that_was_installed_anew_are_newer_too(database, b
     assert fill(database, 1) == [300 + UNKNOWN_IDS + 1]
 
 
+def test_a_backup_whose_newest_event_was_deleted_since_is_still_known(database, backup, fill):
+    """Heartbeats do not stay as long as other events."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("DELETE FROM events WHERE id = 300")
+    result = restore(backup, database)
+    assert (result.lost, result.carried_over) == (None, True)
+    assert fill(database, 1) == [301]
+
+
+def test_a_present_database_that_is_older_than_the_backup_is_told_apart(database, backup, fill):
+    """Somebody copied an old one there by hand: what came after the backup is not known."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("DELETE FROM events WHERE id > 100")
+        connection.execute("UPDATE sqlite_sequence SET seq = 100 WHERE name = 'events'")
+    assert not restore(backup, database).carried_over
+    assert fill(database, 1) == [300 + UNKNOWN_IDS + 1]
+
+
 @pytest.mark.parametrize("how", ["gone", "damaged"])
 def test_without_the_present_database_ids_go_on_far_above(database, backup, fill, how):
     if how == "gone":
