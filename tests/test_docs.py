@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
+from watchtower_collector.backup import back_up
 from watchtower_collector.event import event_row, parse_event
 from watchtower_collector.store.sqlite import SQLiteStore
 
@@ -27,6 +28,7 @@ VARIABLES = {
 }
 UNITS = {
     "The collector": "watchtower_collector/templates/watchtower-collector.service.j2",
+    "The backup": "watchtower_collector/templates/watchtower-backup.service.j2",
     "The agent": "watchtower_agent/templates/watchtower-agent.service.j2",
     "Caddy": "watchtower_caddy/templates/10-watchtower.conf.j2",
 }
@@ -214,32 +216,20 @@ def test_every_shell_block_is_shell(page):
         assert ended.returncode == 0, block
 
 
-def test_the_backup_is_whole_while_the_collector_writes(tmp_path):
-    """The block of the page as it stands, without sudo, in other folders."""
-    page = section(text_of(VARIABLES["watchtower_collector"]), "Back up and restore by hand")
+def test_the_check_of_a_backup_says_what_it_holds(tmp_path):
+    """The block of the page as it stands, without sudo, of another file."""
+    page = section(text_of(OPERATIONS / "backup.md"), "Check one")
     block = re.search(r"```sh\n(.*?)```", page, re.DOTALL)[1]
-    here = {"sudo ": "", "/var/backups/watchtower": tmp_path, "/var/lib/watchtower": tmp_path}
-    for standing, other in here.items():
-        assert standing in block
-        block = block.replace(standing, str(other))
+    shown = "/var/backups/watchtower/watchtower-20260314T092653Z.db"
+    assert block.count(shown) == block.count("sudo ") == 1
     store = SQLiteStore(tmp_path / "watchtower.db")
     event = {"type": "login", "timestamp": "2026-03-14T09:26:53Z", "hostname": "web-1"}
     store.append([event_row(parse_event(event), 0) for _ in range(100)])
-    assert (tmp_path / "watchtower.db-wal").stat().st_size > 0
-    try:
-        ended = subprocess.run(
-            ["bash", "-euc", block], capture_output=True, text=True, check=False
-        )
-    finally:
-        store.close()
-    assert ended.returncode == 0, ended.stderr
-    copy, verdict = ended.stdout.split()
-    assert verdict == "ok"
-    assert Path(copy).stat().st_mode & 0o777 == 0o600
-    restored = SQLiteStore(Path(copy))
-    outcomes = restored.append([event_row(parse_event(event), 0)])
-    restored.close()
-    assert outcomes[0].id == 101
+    made = back_up(tmp_path / "watchtower.db", tmp_path)
+    store.close()
+    block = block.replace(shown, str(made.path)).replace("sudo ", "")
+    ended = subprocess.run(["bash", "-euc", block], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "ok\n100 100\n"), ended.stderr
 
 
 # What is printed
@@ -293,7 +283,7 @@ def test_the_agents_first_words_are_the_documented_ones():
 def test_every_option_of_the_sandbox_stands_in_the_unit(heading):
     page = text_of(OPERATIONS / "hardening.md")
     unit = text_of(ROOT / "roles" / UNITS[heading]).splitlines()
-    shared = tables(section(page, "What all three have"), "Option")
+    shared = tables(section(page, "What all have"), "Option")
     own = tables(section(page, heading), "Option")
     documented = [option for row in [*shared, *own] for option in names(row[0])]
     assert len(documented) > 25

@@ -36,6 +36,7 @@ EventType = Literal[
     "heartbeat",
     "journal_gap",
     "spool_overflow",
+    "store_restored",
     "untrusted",
 ]
 EVENT_TYPES: tuple[str, ...] = get_args(EventType)

@@ -9,21 +9,25 @@ import os
 import signal
 import socket
 import sys
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 
 from watchtower_collector.app import create_app
+from watchtower_collector.database_lock import using_database
 from watchtower_collector.logs import configure_logging
 from watchtower_collector.settings import Settings, SettingsError, read_settings
 from watchtower_collector.store import StoreUnavailableError, StoreUnusableError
 from watchtower_collector.store.sqlite import SQLiteStore
+from watchtower_collector.store.sqlite_errors import cannot_open
 from watchtower_collector.systemd import ActivationError, Notifier, inherited_listener
 from watchtower_collector.version import VERSION
 from watchtower_collector.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 # sysexits.h; systemd's Restart= can tell the ones that no restart will mend.
 EX_UNAVAILABLE = 69
@@ -79,6 +83,21 @@ def _listener(settings: Settings) -> socket.socket:
     return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
 
 
+@contextmanager
+def _open_store(path: Path) -> Iterator[SQLiteStore]:
+    """Open the store, once no restore is at work, and keep every restore away while it is open."""
+    with ExitStack() as open_now:
+        try:
+            open_now.enter_context(using_database(path, _say_that_it_waits))
+        except OSError as error:
+            raise cannot_open(path, error) from error
+        yield open_now.enter_context(closing(SQLiteStore(path)))
+
+
+def _say_that_it_waits() -> None:
+    _log.warning("the database is being restored: waiting for the end of that")
+
+
 def _serve(listener: socket.socket, settings: Settings, store: SQLiteStore) -> None:
     writer = Writer(store, settings.queue_events)
     config = uvicorn.Config(
@@ -121,7 +140,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = read_settings(os.environ)
         listener = _listener(settings)
-        store = SQLiteStore(settings.db_path)
     except SettingsError as error:
         for mistake in error.mistakes:
             _log.critical("%s", mistake)
@@ -129,14 +147,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ActivationError, OSError) as error:
         _log.critical("cannot listen: %s", error)
         return EX_UNAVAILABLE
+    try:
+        with _open_store(settings.db_path) as store:
+            _serve(listener, settings, store)
     except StoreUnusableError as error:
         _log.critical("%s", error)
         return EX_CONFIG
     except StoreUnavailableError as error:
         _log.critical("%s", error)
         return EX_IOERR
-    try:
-        _serve(listener, settings, store)
-    finally:
-        store.close()
     return 0

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from watchtowerctl.commands import audit, check, event, events, hosts, stats, tail, token
+from watchtowerctl.commands import (
+    audit,
+    backup,
+    check,
+    event,
+    events,
+    hosts,
+    restore,
+    stats,
+    tail,
+    token,
+)
 from watchtowerctl.errors import READER_GONE, CommandError
 from watchtowerctl.output import emit, say
 from watchtowerctl.version import read_version
@@ -27,6 +38,8 @@ app.command()(stats.stats)
 app.add_typer(token.app, name="token")
 app.command()(audit.audit)
 app.command()(check.check)
+app.command()(backup.backup)
+app.command()(restore.restore)
 
 
 def _print_version(wanted: bool) -> None:

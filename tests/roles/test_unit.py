@@ -86,3 +86,34 @@ def test_drop_in_that_systemd_has_not_read(unit, state, tmp_path):
     assert unit.is_outdated("caddy.service", state, [drop_in])
     assert not unit.is_outdated("caddy.service", state | {"DropInPaths": drop_in}, [drop_in])
     assert not unit.is_outdated("other.service", state, [drop_in])
+
+
+SYSTEMCTL = """#!/bin/sh
+# A timer that runs, and the service it starts, whose file changed since systemd read it.
+[ "$1" = show ] || exit 0
+case $2 in
+  *.timer) echo ActiveState=active; echo NeedDaemonReload=no ;;
+  *) echo ActiveState=inactive; echo NeedDaemonReload=yes ;;
+esac
+echo LoadState=loaded
+echo UnitFileState=enabled
+echo ActiveEnterTimestampMonotonic=1
+echo FragmentPath=
+echo DropInPaths=
+"""
+
+
+@pytest.mark.parametrize(
+    ("triggers", "actions"), [("backup.service", ["daemon-reload"]), (None, [])]
+)
+def test_the_service_that_a_timer_starts_is_read_anew_and_not_started(
+    run_module, tmp_path, triggers, actions
+):
+    systemctl = tmp_path / "systemctl"
+    systemctl.write_text(SYSTEMCTL)
+    systemctl.chmod(0o755)
+    parameters = {"name": "backup.timer"} | ({"triggers": triggers} if triggers else {})
+    ended = run_module(
+        "watchtower_unit", parameters, os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    )
+    assert (ended.status, ended.actions) == (0, actions)

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
+import signal
+import subprocess
+import sys
+import uuid
 
 import anyio.from_thread
 import httpx
@@ -11,6 +16,7 @@ import pytest
 from collector_process import ADMIN, AGENT, REPOSITORY, Collector
 
 from watchtower_collector.app import create_app
+from watchtower_collector.event import event_row, parse_event
 from watchtower_collector.settings import read_settings
 from watchtower_collector.store.sqlite import SQLiteStore
 from watchtower_collector.writer import Writer
@@ -125,3 +131,98 @@ def collector(environment, tmp_path):
     collector = Collector(environment, tmp_path)
     yield collector
     collector.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 4 MB."""
+    directory = tmp_path / "disk"
+    directory.mkdir()
+    options = f"size=4m,mode=700,uid={os.getuid()},gid={os.getgid()}"
+    as_root("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory))
+    yield directory
+    as_root("umount", str(directory))
+
+
+def as_root(*command):
+    """Run a command as root, without a question."""
+    needed = ["sudo", "-n", *command] if os.geteuid() != 0 else command
+    try:
+        ended = subprocess.run(needed, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        pytest.fail(f"a small file system needs root: run this as root, or install sudo ({error})")
+    if ended.returncode != 0:
+        pytest.fail(
+            f"{' '.join(needed)}: {ended.stderr.strip()}. A small file system needs root: run "
+            "this as root, or as a user whom sudo asks for no password (or run sudo -v before)"
+        )
+
+
+@pytest.fixture
+def fill():
+    """A function that stores events in a database, made if need be, and returns their ids."""
+
+    def fill(path, count, received_at=1_000_000_000_000_000):
+        store = SQLiteStore(path)
+        rows = []
+        for number in range(count):
+            event = {
+                "type": "login",
+                "timestamp": "2026-03-14T09:26:53.589793Z",
+                "hostname": "web-1",
+                "event_id": uuid.uuid4().hex,
+                "raw_message": "x" * 500,
+            }
+            rows.append(event_row(parse_event(event), received_at + number))
+        outcomes = store.append(rows)
+        store.close()
+        return [outcome.id for outcome in outcomes]
+
+    return fill
+
+
+@pytest.fixture
+def kill_at_each_line():
+    """A function that does a piece of work again and again, killed at each line of some modules.
+
+    Each line counts when it is come to for the first time. It yields after each kill, and ends
+    when the work came to its end.
+    """
+
+    def run(work, *modules):
+        files = {module.__file__ for module in modules}
+        for number in itertools.count(1):
+            child = os.fork()
+            if child == 0:
+                _work_until(work, files, number)
+            _, status = os.waitpid(child, 0)
+            if os.WIFEXITED(status):
+                assert os.WEXITSTATUS(status) == 0
+                assert number > 30, "the lines were not counted"
+                return
+            assert os.WTERMSIG(status) == signal.SIGKILL
+            yield number
+
+    return run
+
+
+def _work_until(work, files, number):
+    """Work, in a child of our own, until so many lines of the files were begun."""
+    lines = set()
+
+    def trace(frame, event, _argument):
+        if frame.f_code.co_filename not in files:
+            return None
+        if event == "line":
+            lines.add((frame.f_code.co_filename, frame.f_lineno))
+            if len(lines) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+
+    status = 1
+    try:
+        sys.settrace(trace)
+        work()
+        status = 0
+    finally:
+        os._exit(status)

@@ -17,6 +17,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from watchtower_collector.database_lock import replacing_database
+from watchtower_collector.keeping_errors import DatabaseInUseError
+
 DEADLINE = 60
 
 
@@ -44,7 +47,7 @@ def test_sigterm_ends_it_in_order(collector, make_event, tmp_path):
     assert collector.stop() == 0
     collector.expect("STOPPING=1")
     left = {file.name for file in tmp_path.iterdir() if file.name.startswith("watchtower.db")}
-    assert left == {"watchtower.db"}, "the WAL was written back"
+    assert left == {"watchtower.db", "watchtower.db.lock"}, "the WAL was written back"
 
 
 def test_a_restart_refuses_no_connection(collector, make_event):
@@ -141,31 +144,6 @@ def test_killed_at_any_moment_it_keeps_what_it_acknowledged_and_nothing_twice(
     stored = dict(rows)
     assert len(stored) == len(rows)
     assert acknowledged.items() <= stored.items()
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 4 MB."""
-    directory = tmp_path / "disk"
-    directory.mkdir()
-    options = f"size=4m,mode=700,uid={os.getuid()},gid={os.getgid()}"
-    as_root("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory))
-    yield directory
-    as_root("umount", str(directory))
-
-
-def as_root(*command):
-    """Run a command as root, without a question."""
-    needed = ["sudo", "-n", *command] if os.geteuid() != 0 else command
-    try:
-        ended = subprocess.run(needed, capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        pytest.fail(f"a small file system needs root: run this as root, or install sudo ({error})")
-    if ended.returncode != 0:
-        pytest.fail(
-            f"{' '.join(needed)}: {ended.stderr.strip()}. A small file system needs root: run "
-            "this as root, or as a user whom sudo asks for no password (or run sudo -v before)"
-        )
 
 
 def test_a_full_disk_is_answered_503_and_passes_by_itself(small_disk, collector, make_event):
@@ -308,3 +286,23 @@ def test_by_hand_it_listens_where_the_settings_say(repository, environment, numb
         process.kill()
         process.wait()
         process.stderr.close()
+
+
+def test_it_waits_for_the_end_of_a_restore(collector, environment):
+    database = Path(environment["WATCHTOWER_DB_PATH"])
+    with replacing_database(database):
+        starting = threading.Thread(target=collector.start)
+        starting.start()
+        wait_until(lambda: "is being restored" in collector.log())
+        assert not database.exists(), "nothing was opened"
+    starting.join(DEADLINE)
+    assert httpx.get(f"{collector.url}/healthz").json() == {"status": "ok"}
+
+
+def test_nothing_is_restored_under_it(collector, environment):
+    collector.start()
+    with (
+        pytest.raises(DatabaseInUseError, match="Stop the collector"),
+        replacing_database(Path(environment["WATCHTOWER_DB_PATH"])),
+    ):
+        pytest.fail("the lock was given twice")

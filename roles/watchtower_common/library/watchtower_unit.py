@@ -25,6 +25,11 @@ options:
   socket:
     description: The socket unit that owns the service's address, if it is socket-activated.
     type: str
+  triggers:
+    description: >-
+      The service that O(name), a timer, starts. systemd is made to read its file when that
+      changed; it is not started.
+    type: str
   files:
     description: Files (or links) that the running service depends on.
     type: list
@@ -123,7 +128,9 @@ def ensure(module: AnsibleModule) -> list[str]:
     name, socket = module.params["name"], module.params["socket"]
     units = [unit for unit in (socket, name) if unit]
     states = {unit: systemd.show(unit, *PROPERTIES) for unit in units}
-    if any(is_outdated(unit, state, module.params["files"]) for unit, state in states.items()):
+    triggered = [unit for unit in (module.params["triggers"],) if unit]
+    read = states | {unit: systemd.show(unit, *PROPERTIES) for unit in triggered}
+    if any(is_outdated(unit, state, module.params["files"]) for unit, state in read.items()):
         systemd.act("daemon-reload")
         if not module.check_mode:
             states = {unit: systemd.show(unit, *PROPERTIES) for unit in units}
@@ -156,6 +163,7 @@ def main() -> None:
         argument_spec={
             "name": {"type": "str", "required": True},
             "socket": {"type": "str"},
+            "triggers": {"type": "str"},
             "files": {"type": "list", "elements": "path", "default": []},
         },
         supports_check_mode=True,

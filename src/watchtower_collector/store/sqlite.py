@@ -19,14 +19,13 @@ from watchtower_collector.store import (
     Refused,
     Row,
     Stored,
-    StoreUnavailableError,
     StoreUnusableError,
     T,
 )
 from watchtower_collector.store.hosts import note_hosts
 from watchtower_collector.store.migrations import migrate
 from watchtower_collector.store.schema import EVENTS, STORE_STATE
-from watchtower_collector.store.sqlite_errors import explained
+from watchtower_collector.store.sqlite_errors import cannot_open, explained
 from watchtower_collector.store.sqlite_upkeep import WAL_BYTES, bound_wal, used_bytes
 from watchtower_collector.timestamps import now_us
 
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
 READ_DEADLINE_SECONDS = 30.0
 _BUSY_MS = 5_000
-_WRONG_PATH = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 _LOOKUP = 500  # event ids in one IN list
 _INSERT = insert(EVENTS).on_conflict_do_nothing(index_elements=[EVENTS.c.event_id])
 # As text, with its values in order: SQLAlchemy would take each row through a dictionary of
@@ -99,15 +97,8 @@ class SQLiteStore:
         self._read_deadline = read_deadline
         try:
             _prepare_file(path)
-        except _WRONG_PATH as error:
-            raise StoreUnusableError(
-                f"cannot open the database {path}: {error.strerror}; its directory must exist and "
-                "belong to the user that the collector runs as (WATCHTOWER_DB_PATH)"
-            ) from error
         except OSError as error:
-            raise StoreUnavailableError(
-                "cannot_open", f"cannot open the database {path}: {error.strerror}"
-            ) from error
+            raise cannot_open(path, error) from error
         with explained(path):
             try:
                 connection = sqlite3.connect(path, timeout=_BUSY_MS / 1_000, isolation_level=None)

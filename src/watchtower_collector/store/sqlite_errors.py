@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from watchtower_collector.store import StoreUnavailableError
+from watchtower_collector.store import StoreUnavailableError, StoreUnusableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_WRONG_PATH = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 # Result codes of https://www.sqlite.org/rescode.html, by the start of their name.
 REASONS = (
     ("SQLITE_FULL", "disk_full", "the disk is full: free some space"),
@@ -34,6 +35,18 @@ def _explain(path: Path, error: sqlite3.Error) -> StoreUnavailableError:
         if name.startswith(start):
             return StoreUnavailableError(reason, f"database {path}: {advice} ({name})")
     return StoreUnavailableError("database_error", f"database {path}: {error} ({name})")
+
+
+def cannot_open(path: Path, error: OSError) -> StoreUnusableError | StoreUnavailableError:
+    """Return what it means that the database, or its lock file, cannot be opened."""
+    if isinstance(error, _WRONG_PATH):
+        return StoreUnusableError(
+            f"cannot open the database {path}: {error.strerror}; its directory must exist and "
+            "belong to the user that the collector runs as (WATCHTOWER_DB_PATH)"
+        )
+    return StoreUnavailableError(
+        "cannot_open", f"cannot open the database {path}: {error.strerror}"
+    )
 
 
 @contextmanager

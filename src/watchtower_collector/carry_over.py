@@ -1,0 +1,213 @@
+"""What a restored database must take over from the one that it replaces.
+
+A restore turns the clock back for events, which is what was asked for. It must not for three other
+things: ids, which are never given twice; tokens, of which one that was revoked stays revoked; and
+the audit, which tells who asked what.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from watchtower_collector.store.migrations import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from watchtower_collector.database_check import Contents
+
+# More ids than were ever given between two backups: 30 years of a thousand events a second.
+UNKNOWN_IDS = 1_000_000_000_000
+# What makes a row the same row in both databases.
+_MERGED = {"tokens": ("digest", "hostname"), "audit": ("id", "at")}
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Events that were acknowledged and are not in the restored database."""
+
+    events: int | None
+    """How many; ``None`` where the database that had them cannot tell."""
+    since: int
+    """When the first of them was stored at the earliest, in microseconds since 1970."""
+    until: int
+    """When the last of them was stored at the latest."""
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedOver:
+    """What was found out about the present database."""
+
+    missing: Lost | None
+    """Its events that the restored one has not, as far as they could be read."""
+    complete: bool
+    """Whether it could be read, and goes on from the backup: all that had to be was taken over."""
+
+
+def carry_over(copy: Path, contents: Contents, present: Path | None) -> CarriedOver:
+    """Bring ``copy``, which holds ``contents``, to the newest schema, and merge ``present`` in.
+
+    ``present`` is only read; ``None`` stands for one that cannot be. ``copy`` has no other user;
+    whoever breaks this off must throw it away.
+
+    Raises:
+        StoreUnusableError: the schema of ``copy`` is newer than this program.
+        sqlite3.Error: ``copy`` cannot be written.
+    """
+    with _opened(copy, None) as connection:
+        migrate(connection)
+    carried = CarriedOver(None, complete=False)
+    if present is not None:
+        carried = _merge(copy, contents, present)
+    if not carried.complete:
+        with _opened(copy, None) as connection:
+            _skip_ids(connection)
+    return carried
+
+
+def _merge(copy: Path, contents: Contents, present: Path) -> CarriedOver:
+    failures: list[sqlite3.DatabaseError] = []
+    missing, goes_on = None, False
+    with _step(copy, present, failures) as connection:
+        missing = _missing_events(connection)
+    with _step(copy, present, failures) as connection:
+        goes_on = _goes_on(connection, contents)
+    with _step(copy, present, failures) as connection:
+        _raise_ids(connection)
+    for table, key in _MERGED.items():
+        with _step(copy, present, failures) as connection:
+            _merge_table(connection, table, key)
+    return CarriedOver(missing, complete=goes_on and not failures)
+
+
+@contextmanager
+def _step(
+    copy: Path, present: Path, failures: list[sqlite3.DatabaseError]
+) -> Iterator[sqlite3.Connection]:
+    """Take one step wholly or not at all: of a damaged database, what can be read is taken.
+
+    Each has a connection of its own: one that met with damage refuses sound tables, too.
+    """
+    try:
+        with _opened(copy, present) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise  # that is the copy's disk, no damage
+        failures.append(error)
+
+
+@contextmanager
+def _opened(copy: Path, present: Path | None) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(copy, uri=True, isolation_level=None)) as connection:
+        # A journal only to take a step back: nobody opens a copy that is half done.
+        connection.execute("PRAGMA journal_mode = MEMORY")
+        connection.execute("PRAGMA synchronous = OFF")
+        if present is not None:
+            uri = f"{present.absolute().as_uri()}?mode=ro"
+            connection.execute("ATTACH ? AS present", (uri,))
+        yield connection
+
+
+def _missing_events(connection: sqlite3.Connection) -> Lost | None:
+    # Not only ids above the backup's: a collector that was installed anew began with 1 again.
+    events, since, until = connection.execute(
+        """
+        SELECT count(*), min(received_at), max(received_at) FROM present.events AS p
+        WHERE NOT EXISTS (
+            SELECT 1 FROM main.events AS b
+            WHERE b.id = p.id AND b.received_at = p.received_at
+        )
+        """
+    ).fetchone()
+    return Lost(events, since, until) if events else None
+
+
+def _goes_on(connection: sqlite3.Connection, contents: Contents) -> bool:
+    """Return whether the backup was made of this database, or of one restored from it."""
+    if contents.newest_id is None:
+        return True
+    # Any event of both, not the backup's newest: that may be deleted since, as too old.
+    (shared,) = connection.execute(
+        """
+        SELECT EXISTS (
+            SELECT 1 FROM present.events AS p JOIN main.events AS b
+            ON b.id = p.id AND b.received_at = p.received_at
+        )
+        """
+    ).fetchone()
+    (last,) = connection.execute(
+        "SELECT max(seq) FROM present.sqlite_sequence WHERE name = 'events'"
+    ).fetchone()
+    return bool(shared) and last >= contents.newest_id
+
+
+def _raise_ids(connection: sqlite3.Connection) -> None:
+    given = connection.execute("SELECT name, seq FROM present.sqlite_sequence").fetchall()
+    highest = dict(given)
+    for table in _numbered_tables(connection):
+        _set_last_id(connection, table, highest.get(table, 0))
+
+
+def _skip_ids(connection: sqlite3.Connection) -> None:
+    for table in _numbered_tables(connection):
+        _set_last_id(connection, table, _last_id(connection, table) + UNKNOWN_IDS)
+
+
+def _numbered_tables(connection: sqlite3.Connection) -> list[str]:
+    # SQLite keeps the words of CREATE TABLE as they were written; those are ours.
+    rows = connection.execute(
+        "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'"
+    )
+    return [name for (name,) in rows]
+
+
+def _last_id(connection: sqlite3.Connection, table: str) -> int:
+    row = connection.execute(
+        "SELECT seq FROM main.sqlite_sequence WHERE name = ?", (table,)
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _set_last_id(connection: sqlite3.Connection, table: str, last_id: int) -> None:
+    last_id = max(last_id, _last_id(connection, table))
+    connection.execute("DELETE FROM main.sqlite_sequence WHERE name = ?", (table,))
+    connection.execute("INSERT INTO main.sqlite_sequence VALUES (?, ?)", (table, last_id))
+
+
+def _columns(connection: sqlite3.Connection, schema: str, table: str) -> list[str]:
+    rows = connection.execute("SELECT name FROM pragma_table_info(?, ?)", (table, schema))
+    return [name for (name,) in rows]
+
+
+def _merge_table(connection: sqlite3.Connection, table: str, key: tuple[str, ...]) -> None:
+    """Put every row of the present table into the restored one, where it wins.
+
+    A row keeps its id unless the backup gave that id to another one: then they come from two
+    collectors, and it gets a new id.
+    """
+    own = set(_columns(connection, "main", table))
+    columns = [name for name in _columns(connection, "present", table) if name in own]
+    if not columns:
+        return  # it is older than this table
+    same = " AND ".join(f"p.{name} IS main.{table}.{name}" for name in key)
+    # The names come from _MERGED and from our own tables' definitions.
+    connection.execute(
+        f"DELETE FROM main.{table} WHERE EXISTS (SELECT 1 FROM present.{table} AS p WHERE {same})"  # noqa: S608 - see above
+    )
+    free = f"CASE WHEN p.id IN (SELECT id FROM main.{table}) THEN NULL ELSE p.id END"  # noqa: S608 - see above
+    others = [name for name in columns if name != "id"]
+    connection.execute(
+        f"INSERT INTO main.{table} (id, {', '.join(others)}) "  # noqa: S608 - see above
+        f"SELECT {free}, {', '.join('p.' + name for name in others)} FROM present.{table} AS p"
+    )

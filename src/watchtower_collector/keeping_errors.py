@@ -1,0 +1,47 @@
+"""Why a backup or a restore was not made.
+
+::
+
+    KeepingError
+     ├─ BackupError            no backup was made
+     └─ RestoreError           the present database is in place as before
+         ├─ DatabaseInUseError  somebody works with it
+         └─ NewerEventsError    it has events that the backup has not
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from watchtower_collector.timestamps import format_rfc3339
+
+if TYPE_CHECKING:
+    from watchtower_collector.carry_over import Lost
+
+
+class KeepingError(Exception):
+    """It was not done; the message says why, and what to do."""
+
+
+class BackupError(KeepingError):
+    """No backup was made, and none was removed."""
+
+
+class RestoreError(KeepingError):
+    """Nothing was restored: the database is the one it was."""
+
+
+class DatabaseInUseError(RestoreError):
+    """Another process works with the database."""
+
+
+class NewerEventsError(RestoreError):
+    """The present database has events that the backup has not; ``lost`` says which."""
+
+    def __init__(self, lost: Lost) -> None:
+        self.lost = lost
+        super().__init__(
+            f"the present database has {lost.events} events that the backup has not, stored from "
+            f"{format_rfc3339(lost.since)} to {format_rfc3339(lost.until)}: agents will not send "
+            "them again. Restore a newer backup, or allow it to lose them (--lose-newer)"
+        )
