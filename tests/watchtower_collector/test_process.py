@@ -252,7 +252,6 @@ def test_mistakes_in_the_settings_end_it_with_78(repository):
     lines = ended.stderr.splitlines()
     assert [line.split()[1] for line in lines] == [
         "ADMIN_API_KEY",
-        "WATCHTOWER_AGENT_TOKEN",
         "WATCHTOWER_PORT",
     ]
     assert "too-short-but-secret" not in ended.stderr

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, HTTPException, Path
 from pydantic import BaseModel, BeforeValidator
 from starlette.responses import Response
 
-from watchtower_collector.auth import Check
+from watchtower_collector.auth import AdminGate
 from watchtower_collector.errors import json_response
 from watchtower_collector.reader import Reader
 from watchtower_collector.rendering import event_document
@@ -21,7 +21,7 @@ class NoParameters(BaseModel):
     """Nothing may stand in the query string."""
 
 
-def event_router(reader: Reader, admin: Check) -> APIRouter:
+def event_router(reader: Reader, admin: AdminGate) -> APIRouter:
     """Return the route."""
     router = APIRouter(dependencies=[Depends(admin), Depends(check_names(NoParameters))])
 

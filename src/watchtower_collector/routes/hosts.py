@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.responses import Response
 
-from watchtower_collector.auth import Check
+from watchtower_collector.auth import AdminGate
 from watchtower_collector.errors import json_response
 from watchtower_collector.reader import Reader
 from watchtower_collector.routes.parameters import Patterns, check_names, flag, texts, whole
@@ -70,7 +70,7 @@ class HostParameters(BaseModel):
     ] = None
 
 
-def hosts_router(reader: Reader, silent_seconds: int, admin: Check) -> APIRouter:
+def hosts_router(reader: Reader, silent_seconds: int, admin: AdminGate) -> APIRouter:
     """Return the route; a host is silent that nothing was heard of for ``silent_seconds``."""
     checks = [Depends(admin), Depends(check_names(HostParameters))]
     router = APIRouter(dependencies=checks)

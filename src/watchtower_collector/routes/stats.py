@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
-from watchtower_collector.auth import Check
+from watchtower_collector.auth import AdminGate
 from watchtower_collector.errors import json_response
 from watchtower_collector.reader import Reader
 from watchtower_collector.routes.parameters import TimedEventFilters, check_names, refuse, whole
@@ -72,7 +72,7 @@ class StatsParameters(TimedEventFilters):
     ] = DEFAULT_TOP
 
 
-def stats_router(reader: Reader, admin: Check) -> APIRouter:
+def stats_router(reader: Reader, admin: AdminGate) -> APIRouter:
     """Return the route."""
     checks = [Depends(admin), Depends(check_names(StatsParameters))]
     router = APIRouter(dependencies=checks)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Header, Query
 from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
-from watchtower_collector.auth import Check
+from watchtower_collector.auth import AdminGate
 from watchtower_collector.errors import UNAVAILABLE_SECONDS, error_response
 from watchtower_collector.event_stream import MAX_STREAMS, Streams
 from watchtower_collector.reader import Reader
@@ -33,7 +33,7 @@ class StreamParameters(EventFilters):
     ] = None
 
 
-def stream_router(reader: Reader, streams: Streams, admin: Check) -> APIRouter:
+def stream_router(reader: Reader, streams: Streams, admin: AdminGate) -> APIRouter:
     """Return the route."""
     checks = [Depends(admin), Depends(check_names(StreamParameters))]
     router = APIRouter(dependencies=checks)
