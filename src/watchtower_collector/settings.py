@@ -8,6 +8,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from watchtower_collector.retention import Bounds
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -39,6 +41,19 @@ MAX_BODY_BYTES = Whole("WATCHTOWER_MAX_BODY_BYTES", 8 << 20, 64 << 10, 64 << 20)
 QUEUE_EVENTS = Whole("WATCHTOWER_QUEUE_EVENTS", 20_000, 1_000, 1_000_000)
 # An agent sends a heartbeat every minute unless it is told otherwise.
 SILENT_SECONDS = Whole("WATCHTOWER_SILENT_SECONDS", 300, 60, 86_400)
+# Days and megabytes (2^20 bytes) of which 0 stands for no bound.
+RETENTION_DAYS = Whole("WATCHTOWER_RETENTION_DAYS", 0, 0, 36_500)
+RETENTION_MB = Whole("WATCHTOWER_RETENTION_MB", 0, 0, 100_000_000)
+HEARTBEAT_DAYS = Whole("WATCHTOWER_HEARTBEAT_DAYS", 7, 0, 36_500)
+WHOLES = (
+    PORT,
+    MAX_BODY_BYTES,
+    QUEUE_EVENTS,
+    SILENT_SECONDS,
+    RETENTION_DAYS,
+    RETENTION_MB,
+    HEARTBEAT_DAYS,
+)
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_DB_PATH = "/var/lib/watchtower/watchtower.db"
 NAMES = frozenset(
@@ -48,7 +63,7 @@ NAMES = frozenset(
         "WATCHTOWER_AGENT_TOKEN",
         "WATCHTOWER_DB_PATH",
         "WATCHTOWER_HOST",
-        *(setting.name for setting in (PORT, MAX_BODY_BYTES, QUEUE_EVENTS, SILENT_SECONDS)),
+        *(setting.name for setting in WHOLES),
     }
 )
 
@@ -68,6 +83,7 @@ class Settings:
     max_body_bytes: int
     queue_events: int
     silent_seconds: int
+    retention: Bounds
 
 
 def _secret(
@@ -145,6 +161,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         max_body_bytes=_whole(environment, MAX_BODY_BYTES, mistakes),
         queue_events=_whole(environment, QUEUE_EVENTS, mistakes),
         silent_seconds=_whole(environment, SILENT_SECONDS, mistakes),
+        retention=Bounds(
+            days=_whole(environment, RETENTION_DAYS, mistakes) or None,
+            heartbeat_days=_whole(environment, HEARTBEAT_DAYS, mistakes) or None,
+            bytes=(_whole(environment, RETENTION_MB, mistakes) << 20) or None,
+        ),
     )
     if mistakes:
         raise SettingsError(mistakes)
