@@ -21,6 +21,7 @@ from watchtower_collector.routes.events import events_router
 from watchtower_collector.routes.healthz import healthz_router
 from watchtower_collector.routes.hosts import hosts_router
 from watchtower_collector.routes.login import login_route
+from watchtower_collector.routes.openapi import openapi_router
 from watchtower_collector.routes.stats import stats_router
 from watchtower_collector.routes.stream import stream_router
 from watchtower_collector.routes.tokens import tokens_router
@@ -66,9 +67,10 @@ def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI
         title="Watchtower collector",
         version=VERSION,
         lifespan=lifespan,
-        # The schema of an internal surface is nobody's business outside.
+        # The document is served to admins only, see openapi_router.
         openapi_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
         # FastAPI's OpenTelemetry opens connections of its own where the environment says so.
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
@@ -87,4 +89,5 @@ def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI
     app.include_router(healthz_router(writer))
     app.include_router(audit_router(reader, admin))
     app.include_router(tokens_router(tokens, writer, bodies, admin))
+    app.include_router(openapi_router(app, admin))
     return app

@@ -11,7 +11,7 @@ import pytest
         ("GET", "/", 404),
         ("GET", "/docs", 404),
         ("GET", "/redoc", 404),
-        ("GET", "/openapi.json", 404),
+        ("GET", "/openapi.json", 401),
         ("GET", "/events/", 404),
         ("GET", "/../etc/passwd", 404),
         ("GET", "/login", 405),

@@ -11,8 +11,12 @@ import pytest
 
 from watchtower_collector import settings
 from watchtower_collector.event import EVENT_TYPES, Event
+from watchtower_collector.openapi.document import openapi_document
 from watchtower_collector.rendering import FIELDS
+from watchtower_collector.routes.hosts import HOST_FIELDS, HostParameters
 from watchtower_collector.routes.parameters import EventParameters
+from watchtower_collector.routes.stats import StatsParameters
+from watchtower_collector.routes.stream import StreamParameters
 from watchtower_collector.store.sqlite_errors import REASONS
 
 
@@ -38,7 +42,7 @@ def table(page, first_heading):
 def test_every_route_is_documented_and_no_other(client, page):
     routes = {
         f"{method.upper()} {path}"
-        for path, methods in client.app.openapi()["paths"].items()
+        for path, methods in openapi_document(client.app)["paths"].items()
         for method in methods
     }
     assert set(table(page, "Route")) == routes
@@ -67,6 +71,22 @@ def test_every_type_is_documented_and_no_other(page):
 
 def test_every_parameter_is_documented_and_no_other(page):
     assert set(table(page, "Parameter")) == set(EventParameters.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("heading", "model"),
+    [
+        ("Host parameter", HostParameters),
+        ("Stats parameter", StatsParameters),
+        ("Stream parameter", StreamParameters),
+    ],
+)
+def test_every_parameter_of_the_other_questions_is_documented_and_no_other(page, heading, model):
+    assert sorted(table(page, heading)) == sorted(model.model_fields)
+
+
+def test_every_field_of_a_host_is_documented_and_no_other(page):
+    assert table(page, "Host field") == [*HOST_FIELDS, "silent_since"]
 
 
 def test_every_reason_is_documented_and_no_other(page):
@@ -150,13 +170,20 @@ def test_the_curl_examples_work(collector, repository, make_event, tmp_path):
         return [event["user"] for event in json.loads(output)]
 
     everybody = ["recent", "wednesday", "tuesday"]
-    (setup, key_file, health, logins, day, night, network, root, *rest) = outputs
-    became_root, fingerprint, csv_file, lines_file, paging, token_file, posted = rest
-    assert setup == key_file == csv_file == lines_file == token_file == ""
+    (setup, key_file, health, logins, day, night, one, network, root, *rest) = outputs
+    became_root, fingerprint, csv_file, lines_file, *rest = rest
+    silent, failed, in_march, stream, paging, openapi, token_file, posted = rest
+    assert setup == key_file == csv_file == lines_file == openapi == token_file == ""
     assert json.loads(health) == {"status": "ok"}
     assert users(logins) == everybody
     assert users(day) == ["root", "recent"]
     assert users(night) == ["tuesday"]
+    assert json.loads(one)["user"] == "recent"
+    assert json.loads(silent) == []
+    assert [count["value"] for count in json.loads(failed)["counts"]] == ["root"]
+    assert [count["count"] for count in json.loads(in_march)["counts"] if count["count"]] == [1, 1]
+    assert re.findall("^event: (.*)$", stream, re.MULTILINE) == ["login", "login", "su_failed"]
+    assert json.loads((tmp_path / "openapi.json").read_text())["openapi"].startswith("3.1")
     assert users(network) == everybody
     assert users(root) == ["root"]
     assert users(became_root) == ["bob"]

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Path
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, Field
 from starlette.responses import Response
 
 from watchtower_collector.auth import AdminGate
@@ -14,7 +14,7 @@ from watchtower_collector.routes.parameters import check_names, whole
 from watchtower_collector.store.following import event_by_id
 
 MAX_ID = (1 << 63) - 1
-EventNumber = Annotated[int, BeforeValidator(whole(1, MAX_ID))]
+EventNumber = Annotated[int, Field(ge=1, le=MAX_ID), BeforeValidator(whole(1, MAX_ID))]
 
 
 class NoParameters(BaseModel):

@@ -52,7 +52,7 @@ class Login:
 
 def login_route(writer: Writer, bodies: BodyReader, agent: AgentGate) -> Route:
     """Return the route."""
-    return Route("/login", Login(writer, bodies, agent), methods=["POST"])
+    return Route("/login", Login(writer, bodies, agent), methods=["POST"], name="login")
 
 
 class _ForeignHostError(Exception):

@@ -1,0 +1,21 @@
+"""``GET /openapi.json``: the description of all routes, for programs."""
+
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.responses import Response
+
+from watchtower_collector.auth import AdminGate
+from watchtower_collector.errors import json_response
+from watchtower_collector.openapi.document import openapi_document
+from watchtower_collector.routes.event import NoParameters
+from watchtower_collector.routes.parameters import check_names
+
+
+def openapi_router(app: FastAPI, admin: AdminGate) -> APIRouter:
+    """Return the route; it describes the routes that ``app`` has when it is asked."""
+    router = APIRouter(dependencies=[Depends(admin), Depends(check_names(NoParameters))])
+
+    @router.get("/openapi.json", response_model=None)
+    async def openapi() -> Response:
+        return json_response(openapi_document(app))
+
+    return router

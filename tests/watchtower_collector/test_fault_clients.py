@@ -1,0 +1,176 @@
+"""What clients can do wrong, by mistake or on purpose, to a real process."""
+
+import contextlib
+import gzip
+import re
+import resource
+import select
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+
+MIB = 1 << 20
+EVENT = b'{"type":"login","timestamp":"2026-01-01T00:00:00Z","hostname":"h",%s}'
+
+
+@pytest.fixture
+def running(collector):
+    return collector.start(WATCHTOWER_MAX_BODY_BYTES=str(MIB))
+
+
+def peak_mib(collector):
+    """Return the most memory that the process ever had."""
+    status = Path(f"/proc/{collector.process.pid}/status").read_text(encoding="ascii")
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) / 1_024
+
+
+def connect(collector):
+    return socket.create_connection(("127.0.0.1", int(collector.url.rpartition(":")[2])), 60)
+
+
+def head(agent, *lines):
+    """Return the head of a request to ``/login``."""
+    token = f"X-Login-Alert-Token: {agent['X-Login-Alert-Token']}"
+    return "\r\n".join(["POST /login HTTP/1.1", "Host: x", token, *lines, "", ""]).encode()
+
+
+def status_of(connection):
+    with connection.makefile("rb") as stream:
+        return int(stream.readline().split()[1])
+
+
+@contextlib.contextmanager
+def many(collector, count):
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(connect(collector)) for _ in range(count)]
+
+
+def test_bodies_that_never_end_hold_up_nobody(running, agent, make_event):
+    with many(running, 300) as connections:
+        for connection in connections:
+            connection.sendall(head(agent, "Content-Length: 1000") + b'{"type"')
+        assert running.post(make_event()).status_code == 201
+        assert httpx.get(f"{running.url}/healthz").status_code == 200
+    assert len(running.events()) == 1
+
+
+def test_large_bodies_that_never_end_are_bounded_together(running, agent, make_event):
+    """Eight whole bodies are held, and not one more; who comes then is told to wait."""
+    before = peak_mib(running)
+    with many(running, 40) as connections:
+        for connection in connections:
+            connection.sendall(head(agent, f"Content-Length: {MIB}") + b" " * (MIB - 1_000))
+        while len(answered := select.select(connections, [], [], 60)[0]) < 32:
+            assert answered, "they are neither answered nor refused"
+        refused = httpx.post(f"{running.url}/login", content=b" " * (MIB - 1_000), headers=agent)
+        assert refused.status_code == 503
+        assert refused.json()["error"]["reason"] == "queue_full"
+        assert peak_mib(running) - before < 40
+    while running.post([make_event() for _ in range(100)]).status_code == 503:
+        pass  # until the collector has seen that they are gone
+
+
+@pytest.mark.parametrize("lines", [["Content-Length: 104857600"], ["Transfer-Encoding: chunked"]])
+def test_a_body_of_100_mib_is_refused_before_it_came(running, agent, lines):
+    before = peak_mib(running)
+    with connect(running) as connection:
+        connection.sendall(head(agent, *lines))
+        if "chunked" in lines[0]:
+            for _ in range(2):
+                connection.sendall(b"100000\r\n" + b" " * MIB + b"\r\n")
+        assert status_of(connection) == 413
+    assert peak_mib(running) - before < 20
+
+
+def test_a_bomb_is_refused_at_the_limit(running, agent, make_event):
+    bomb = gzip.compress(bytes(900 * MIB), compresslevel=1)[: MIB - 1_000]
+    before = peak_mib(running)
+    headers = {**agent, "Content-Encoding": "gzip"}
+    response = httpx.post(f"{running.url}/login", content=bomb, headers=headers)
+    assert response.status_code == 413
+    assert peak_mib(running) - before < 20
+    assert running.post(make_event()).status_code == 201
+
+
+HOSTILE = {
+    "deep arrays": (b"[" * 1_000_000, 422),
+    "deep objects": (b'{"a":' * 200_000, 422),
+    "deep and closed": (b"[" * 500_000 + b"]" * 500_000, 422),
+    "deep in a field": (EVENT % (b'"user":' + b"[" * 100_000 + b"]" * 100_000), 422),
+    "many empty arrays": (b"[" + b"[]," * 300_000 + b"[]]", 413),
+    "many keys": (b"{" + b",".join(b'"%d":1' % n for n in range(80_000)) + b"}", 422),
+    "one key again and again": (b"{" + b'"type":1,' * 100_000 + b'"a":1}', 422),
+    "NaN": (EVENT % b'"uid":NaN', 422),
+    "Infinity": (EVENT % b'"uid":-Infinity', 422),
+    "too large for a float": (EVENT % b'"uid":1e999', 422),
+    "too small for a float": (EVENT % b'"uid":1e-999', 201),
+    "a number of a million digits": (EVENT % (b'"uid":' + b"9" * 1_000_000), 422),
+    "a number of 4,000 digits": (EVENT % (b'"uid":' + b"9" * 4_000), 422),
+    "more than 64 bits": (EVENT % b'"uid":9223372036854775808', 422),
+    "just 64 bits": (EVENT % b'"uid":-9223372036854775808', 201),
+    "a lone surrogate": (EVENT % rb'"user":"\ud800"', 201),
+    "a surrogate in a name": (EVENT % rb'"\udfff":1', 422),
+    "NUL": (EVENT % rb'"user":"a\u0000b"', 201),
+    "a raw NUL": (EVENT % b'"user":"a\0b"', 422),
+    "a byte order mark": (b"\xef\xbb\xbf" + EVENT % b'"user":"a"', 422),
+    "UTF-16": ((EVENT % b'"user":"a"').decode().encode("utf-16"), 422),
+    "an escape that is cut": (b'"\\', 422),
+    "text after it": (EVENT % b'"user":"a"' + b"{}", 422),
+}
+
+
+@pytest.mark.parametrize(("body", "status"), HOSTILE.values(), ids=HOSTILE)
+def test_hostile_json_is_an_answer(client, agent, body, status):
+    response = client.request("POST", "/login", content=body, headers=agent)
+    assert response.status_code == status
+    assert len(response.content) < 1_000
+    assert client.get("/healthz").status_code == 200
+
+
+def test_hostile_json_uses_bounded_memory(running, agent, make_event):
+    before = peak_mib(running)
+    for body, status in HOSTILE.values():
+        response = httpx.post(f"{running.url}/login", content=body, headers=agent, timeout=60)
+        assert response.status_code == status
+    assert peak_mib(running) - before < 100
+    assert running.post(make_event()).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b"\0" * 1_000,
+        b"GET /healthz HTTP/9.9\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X-Header: x\r\n" * 20_000 + b"\r\n",
+    ],
+    ids=["NUL", "version", "TLS", "negative length", "two lengths", "long path", "many headers"],
+)
+def test_what_is_no_request_ends_one_connection(running, noise):
+    with connect(running) as connection, contextlib.suppress(ConnectionError):
+        connection.sendall(noise)
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(12) in {b"HTTP/1.1 400", b"HTTP/1.1 404", b""}
+    assert httpx.get(f"{running.url}/healthz").status_code == 200
+
+
+def test_ten_thousand_connections_at_once(running, make_event):
+    """Both ends are on this machine: each needs as many file descriptors."""
+    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(10_000, soft - 500)
+    assert wanted >= 500, f"ulimit -n is {soft}: allow at least 1,000 open files"
+    before = peak_mib(running)
+    with many(running, wanted) as connections:
+        for connection in connections:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+        assert running.post(make_event()).status_code == 201
+        for connection in connections[::100]:
+            connection.sendall(b"\r\n")
+            assert connection.recv(12) == b"HTTP/1.1 200"
+        assert peak_mib(running) - before < 150
+    assert running.post(make_event()).status_code == 201
