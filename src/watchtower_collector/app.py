@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from watchtower_collector.audit import AuditTrail
-from watchtower_collector.auth import AdminGate, AgentGate
+from watchtower_collector.auth import AdminGate, AgentGate, MetricsGate
 from watchtower_collector.body import BodyReader
 from watchtower_collector.errors import add_error_handlers
 from watchtower_collector.event_stream import Streams
+from watchtower_collector.metrics import AnswerCounter, Metrics
 from watchtower_collector.reader import Reader
 from watchtower_collector.retention import Retention
 from watchtower_collector.routes.audit import audit_router
@@ -21,6 +22,7 @@ from watchtower_collector.routes.events import events_router
 from watchtower_collector.routes.healthz import healthz_router
 from watchtower_collector.routes.hosts import hosts_router
 from watchtower_collector.routes.login import login_route
+from watchtower_collector.routes.metrics import Snapshot, metrics_router
 from watchtower_collector.routes.openapi import openapi_router
 from watchtower_collector.routes.stats import stats_router
 from watchtower_collector.routes.stream import stream_router
@@ -47,13 +49,16 @@ def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI
     """Return the application. Its lifespan starts the writer, and drains it at the end."""
     reader = Reader(store)
     tokens = TokenRegistry(store)
+    metrics = Metrics()
+    writer.on_commit = metrics.committed
+    retention = Retention(store, reader, writer, settings.retention, metrics.deleted)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         writer.start()
         background = [
             asyncio.create_task(tokens.note_uses(writer)),
-            asyncio.create_task(Retention(store, reader, writer, settings.retention).run()),
+            asyncio.create_task(retention.run()),
         ]
         try:
             yield
@@ -76,18 +81,22 @@ def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI
     )
     add_error_handlers(app)
     app.add_middleware(AuditTrail, writer=writer)
+    app.add_middleware(AnswerCounter, metrics=metrics)
     bodies = BodyReader(settings.max_body_bytes)
     agent = AgentGate(tokens, settings.agent_token)
     admin = _admin_gate(settings)
-    app.router.routes.append(login_route(writer, bodies, agent))
+    streams = Streams(reader, writer.bell)
+    snapshot = Snapshot(settings, store, reader, writer, streams)
+    app.router.routes.append(login_route(writer, bodies, agent, metrics))
     app.include_router(events_router(reader, admin))
     # Before /events/{id}, which would take "stream" for an id.
-    app.include_router(stream_router(reader, Streams(reader, writer.bell), admin))
+    app.include_router(stream_router(reader, streams, admin))
     app.include_router(event_router(reader, admin))
     app.include_router(hosts_router(reader, settings.silent_seconds, admin))
     app.include_router(stats_router(reader, admin))
     app.include_router(healthz_router(writer))
     app.include_router(audit_router(reader, admin))
     app.include_router(tokens_router(tokens, writer, bodies, admin))
+    app.include_router(metrics_router(metrics, snapshot, MetricsGate(settings.metrics_key, admin)))
     app.include_router(openapi_router(app, admin))
     return app

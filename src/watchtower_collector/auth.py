@@ -104,3 +104,29 @@ class AdminGate(_Gate):
             raise self._refuse(address)
         self._admit(address, digest)
         request.state.admin_key = right[0]
+
+
+class MetricsGate(_Gate):
+    """Lets in who watches the collector: with a key of its own as bearer token, or as an admin.
+
+    Prometheus can send a bearer token (RFC 6750) everywhere, and should hold no admin key.
+    """
+
+    def __init__(self, key: str | None, admin: AdminGate) -> None:
+        super().__init__("Authorization")
+        self._bearer = None if key is None else digest_of(f"Bearer {key}")
+        self._admin_gate = admin
+
+    async def __call__(self, request: Request) -> None:
+        """Let the request pass.
+
+        Raises:
+            HTTPException: 401 the key is wrong or missing; 429 too many were.
+        """
+        if self._bearer is None or ADMIN_HEADER in request.headers:
+            await self._admin_gate(request)
+            return
+        address, digest = self._given(request)
+        if not hmac.compare_digest(digest, self._bearer):
+            raise self._refuse(address)
+        self._admit(address, digest)

@@ -43,6 +43,11 @@ class Streams:
         self._open = 0
 
     @property
+    def count(self) -> int:
+        """How many are open."""
+        return self._open
+
+    @property
     def is_full(self) -> bool:
         """Whether no stream may be added."""
         return self._open >= MAX_STREAMS

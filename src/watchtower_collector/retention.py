@@ -52,11 +52,19 @@ class Bounds:
 class Retention:
     """Deletes in small chunks through the writer, between the commits of the agents' events."""
 
-    def __init__(self, store: EventStore, reader: Reader, writer: Writer, bounds: Bounds) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        reader: Reader,
+        writer: Writer,
+        bounds: Bounds,
+        on_deleted: Callable[[int], None] = lambda _events: None,
+    ) -> None:
         self._store = store
         self._reader = reader
         self._writer = writer
         self._bounds = bounds
+        self._on_deleted = on_deleted
 
     async def run(self) -> None:
         """Keep to the bounds until cancelled."""
@@ -91,6 +99,7 @@ class Retention:
                 if not deleted:
                     break
         if events:
+            self._on_deleted(events)
             _log.info("retention deleted %d events", events)
         return events
 

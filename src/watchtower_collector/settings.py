@@ -61,6 +61,7 @@ NAMES = frozenset(
         "ADMIN_API_KEY",
         "ADMIN_API_KEY_PREVIOUS",
         "WATCHTOWER_AGENT_TOKEN",
+        "WATCHTOWER_METRICS_KEY",
         "WATCHTOWER_DB_PATH",
         "WATCHTOWER_HOST",
         *(setting.name for setting in WHOLES),
@@ -77,6 +78,8 @@ class Settings:
     """Good as well, while clients still change to the other one."""
     agent_token: str | None
     """Shared by all agents; ``None`` when each host has its own."""
+    metrics_key: str | None
+    """Opens ``/metrics`` and nothing else."""
     db_path: Path
     host: str
     port: int
@@ -148,13 +151,14 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """
     mistakes: list[str] = []
     secrets = {"ADMIN_API_KEY": _secret(environment, "ADMIN_API_KEY", mistakes, required=True)}
-    for name in ("ADMIN_API_KEY_PREVIOUS", "WATCHTOWER_AGENT_TOKEN"):
+    for name in ("ADMIN_API_KEY_PREVIOUS", "WATCHTOWER_AGENT_TOKEN", "WATCHTOWER_METRICS_KEY"):
         secrets[name] = _secret(environment, name, mistakes)
     _check_different(secrets, mistakes)
     settings = Settings(
         admin_api_key=secrets["ADMIN_API_KEY"] or "",
         admin_api_key_previous=secrets["ADMIN_API_KEY_PREVIOUS"],
         agent_token=secrets["WATCHTOWER_AGENT_TOKEN"],
+        metrics_key=secrets["WATCHTOWER_METRICS_KEY"],
         db_path=Path(environment.get("WATCHTOWER_DB_PATH", "") or DEFAULT_DB_PATH).absolute(),
         host=_host(environment, mistakes),
         port=_whole(environment, PORT, mistakes),

@@ -66,6 +66,8 @@ class Writer:
     def __init__(self, store: EventStore, capacity: int) -> None:
         """Write to ``store``; at most ``capacity`` events wait or are being committed."""
         self.bell = Bell()
+        # Told the seconds that a commit of events took, in the writer's thread.
+        self.on_commit: Callable[[float], None] = lambda _seconds: None
         self._store = store
         self._capacity = capacity
         self._submissions: queue.SimpleQueue[_Submission | _Call | None] = queue.SimpleQueue()
@@ -142,6 +144,11 @@ class Writer:
             )
 
     @property
+    def held(self) -> int:
+        """How many events and calls wait, or are being committed."""
+        return self._held
+
+    @property
     def alive(self) -> bool:
         """Whether the thread went through its loop lately."""
         running = self._thread is not None and self._thread.is_alive()
@@ -192,7 +199,10 @@ class Writer:
     def _commit(self, batch: list[_Submission]) -> None:
         rows = [row for submission in batch for row in submission.rows]
         outcomes: list[Outcome] = []
+        began = time.monotonic()
         failure = self._try(lambda: outcomes.extend(self._store.append(rows)))
+        if failure is None:
+            self.on_commit(time.monotonic() - began)
         refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
         if refused:
             # They passed every check, so this is a defect; their agents put them aside.

@@ -26,8 +26,11 @@ class EventSource:
 
     def events(self):
         """Give each event as a pair of its type and its data, parsed."""
+        silent = 0
         for lines in self.blocks():
             kind, data = "message", []
+            silent = silent + 1 if lines[0] == ": alive" else 0
+            assert silent < 3, "nothing comes but signs of life"
             for line in lines:
                 name, _, value = line.partition(":")
                 value = value.removeprefix(" ")

@@ -177,6 +177,18 @@ _OPENAPI = Operation(
         **ASKING,
     },
 )
+_METRICS = Operation(
+    "The collector's state, for Prometheus",
+    "In Prometheus's text format. Besides the admin key, Authorization: Bearer with the key for "
+    "metrics is taken, when there is one.",
+    ADMIN,
+    {
+        "200": answer("Metrics.", _text("text/plain", "watchtower_up 1.0\n")),
+        **SECRET,
+        **DEFECT,
+        **STORE,
+    },
+)
 _TOKENS = Operation(
     "The tokens of single hosts",
     "In the order of their making, without the tokens themselves.",
@@ -249,6 +261,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("/events/stream", "get"): _STREAM,
     ("/hosts", "get"): _HOSTS,
     ("/stats", "get"): _STATS,
+    ("/metrics", "get"): _METRICS,
     ("/openapi.json", "get"): _OPENAPI,
     ("/admin/tokens", "get"): _TOKENS,
     ("/admin/tokens", "post"): _MAKE_TOKENS,

@@ -1,6 +1,6 @@
 """``POST /login``: events come in."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from fastapi import HTTPException
 from starlette.requests import Request
@@ -12,21 +12,27 @@ from watchtower_collector.auth import AgentGate
 from watchtower_collector.body import BodyReader
 from watchtower_collector.errors import error_response, json_response
 from watchtower_collector.event import RefusedEventError, event_row, parse_event
-from watchtower_collector.store import Duplicate, Outcome, Refused, Row
+from watchtower_collector.metrics import Metrics
+from watchtower_collector.store import Duplicate, Outcome, Refused, Row, Stored
 from watchtower_collector.strict_json import loads
 from watchtower_collector.timestamps import now_us
 from watchtower_collector.writer import Writer
 
 MAX_EVENTS = 1_000  # in one array
 
+Names = Collection[str] | None  # of the hosts that the token speaks for; None for all
+
 
 class Login:
     """The endpoint as plain ASGI: most requests go here, and FastAPI's way costs twice as much."""
 
-    def __init__(self, writer: Writer, bodies: BodyReader, agent: AgentGate) -> None:
+    def __init__(
+        self, writer: Writer, bodies: BodyReader, agent: AgentGate, metrics: Metrics
+    ) -> None:
         self._writer = writer
         self._bodies = bodies
         self._agent = agent
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, when its events are committed and on disk."""
@@ -37,22 +43,59 @@ class Login:
             response = await self._answer(body, names)
         await response(scope, receive, send)
 
-    async def _answer(self, body: bytes, names: Collection[str] | None) -> Response:
+    async def _answer(self, body: bytes, names: Names) -> Response:
         try:
             document = loads(body)
         except ValueError as error:
             return error_response(422, str(error))
         try:
             if isinstance(document, list):
-                return await _take_array(document, names, self._writer)
-            return await _take_one(document, names, self._writer)
+                return await self._take_array(document, names)
+            return await self._take_one(document, names)
         except _ForeignHostError as error:
             return error_response(403, str(error), reason="foreign_host", event=error.event)
 
+    async def _take_one(self, document: object, names: Names) -> Response:
+        try:
+            row = _checked(0, document, names, now_us())
+        except RefusedEventError as error:
+            self._metrics.count_events(0, 0, 1)
+            return error_response(422, error.message, event=0, field=error.field)
+        (outcome,) = await self._writer.append([row])
+        self._count([outcome], 0)
+        if isinstance(outcome, Refused):
+            return error_response(422, outcome.message, event=0, field="")
+        return json_response({"status": "ok", "id": outcome.id}, 201)
 
-def login_route(writer: Writer, bodies: BodyReader, agent: AgentGate) -> Route:
+    async def _take_array(self, documents: list[object], names: Names) -> Response:
+        if len(documents) > MAX_EVENTS:
+            raise HTTPException(413, f"{len(documents)} events in one array: at most {MAX_EVENTS}")
+        received_at = now_us()
+        rows: list[Row] = []
+        results: list[dict[str, object]] = [{}] * len(documents)
+        places: list[int] = []
+        for index, document in enumerate(documents):
+            try:
+                rows.append(_checked(index, document, names, received_at))
+                places.append(index)
+            except RefusedEventError as error:
+                results[index] = _rejected(index, error.field, error.message)
+        outcomes = await self._writer.append(rows) if rows else []
+        self._count(outcomes, len(documents) - len(rows))
+        for index, outcome in zip(places, outcomes, strict=True):
+            results[index] = _result(index, outcome)
+        return json_response({"status": "ok", "results": results}, 201)
+
+    def _count(self, outcomes: Sequence[Outcome], rejected: int) -> None:
+        stored = sum(isinstance(outcome, Stored) for outcome in outcomes)
+        duplicate = sum(isinstance(outcome, Duplicate) for outcome in outcomes)
+        rejected += len(outcomes) - stored - duplicate
+        self._metrics.count_events(stored, duplicate, rejected)
+
+
+def login_route(writer: Writer, bodies: BodyReader, agent: AgentGate, metrics: Metrics) -> Route:
     """Return the route."""
-    return Route("/login", Login(writer, bodies, agent), methods=["POST"], name="login")
+    return Route("/login", Login(writer, bodies, agent, metrics), methods=["POST"], name="login")
 
 
 class _ForeignHostError(Exception):
@@ -66,43 +109,11 @@ class _ForeignHostError(Exception):
         )
 
 
-def _checked(index: int, document: object, names: Collection[str] | None, received_at: int) -> Row:
+def _checked(index: int, document: object, names: Names, received_at: int) -> Row:
     event = parse_event(document)
     if names is not None and event.hostname not in names:
         raise _ForeignHostError(index, event.hostname, names)
     return event_row(event, received_at)
-
-
-async def _take_one(document: object, names: Collection[str] | None, writer: Writer) -> Response:
-    try:
-        row = _checked(0, document, names, now_us())
-    except RefusedEventError as error:
-        return error_response(422, error.message, event=0, field=error.field)
-    (outcome,) = await writer.append([row])
-    if isinstance(outcome, Refused):
-        return error_response(422, outcome.message, event=0, field="")
-    return json_response({"status": "ok", "id": outcome.id}, 201)
-
-
-async def _take_array(
-    documents: list[object], names: Collection[str] | None, writer: Writer
-) -> Response:
-    if len(documents) > MAX_EVENTS:
-        raise HTTPException(413, f"{len(documents)} events in one array: at most {MAX_EVENTS}")
-    received_at = now_us()
-    rows: list[Row] = []
-    results: list[dict[str, object]] = [{}] * len(documents)
-    places: list[int] = []
-    for index, document in enumerate(documents):
-        try:
-            rows.append(_checked(index, document, names, received_at))
-            places.append(index)
-        except RefusedEventError as error:
-            results[index] = _rejected(index, error.field, error.message)
-    outcomes = await writer.append(rows) if rows else []
-    for index, outcome in zip(places, outcomes, strict=True):
-        results[index] = _result(index, outcome)
-    return json_response({"status": "ok", "results": results}, 201)
 
 
 def _result(index: int, outcome: Outcome) -> dict[str, object]:

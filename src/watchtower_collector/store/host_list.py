@@ -34,15 +34,17 @@ def is_silent(host: Row, silent_before: int) -> bool:
     return host["last_heartbeat"] is not None and host["last_seen"] < silent_before
 
 
+def _silence(silent_before: int) -> sa.ColumnElement[bool]:
+    """Return the condition that ``is_silent`` tests."""
+    return sa.and_(HOSTS.c.last_heartbeat.is_not(None), HOSTS.c.last_seen < silent_before)
+
+
 def _conditions(query: HostQuery, after: str | None) -> Iterator[sa.ColumnElement[bool]]:
     if query.hostname is not None:
         yield any_of(HOSTS.c.hostname, query.hostname)
-    # The same as is_silent.
-    beats, old = HOSTS.c.last_heartbeat.is_not(None), HOSTS.c.last_seen < query.silent_before
-    if query.silent is True:
-        yield sa.and_(beats, old)
-    elif query.silent is False:
-        yield sa.not_(sa.and_(beats, old))
+    silence = _silence(query.silent_before)
+    if query.silent is not None:
+        yield silence if query.silent else sa.not_(silence)
     if after is not None:
         yield HOSTS.c.hostname > after
 
@@ -54,3 +56,28 @@ def host_page(
     statement = sa.select(HOSTS).where(*_conditions(query, after))
     statement = statement.order_by(HOSTS.c.hostname).limit(limit)
     return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+@dataclass(frozen=True, slots=True)
+class HostCounts:
+    """The hosts in numbers."""
+
+    known: int
+    silent: int
+    in_trouble: int
+    spooled_events: int
+    """What waits on all of them together, by their last heartbeats."""
+
+
+def count_hosts(connection: sa.Connection, silent_before: int) -> HostCounts:
+    """Count the hosts; those last heard of before a moment are silent, as in ``is_silent``."""
+    silent = sa.case((_silence(silent_before), 1))
+    row = connection.execute(
+        sa.select(
+            sa.func.count(),
+            sa.func.count(silent),
+            sa.func.count(HOSTS.c.trouble),
+            sa.func.coalesce(sa.func.sum(HOSTS.c.spool_depth), 0),
+        )
+    ).one()
+    return HostCounts(*row)

@@ -1,0 +1,80 @@
+"""``GET /metrics``: the collector's state, for Prometheus."""
+
+import shutil
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Depends
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import Response
+
+from watchtower_collector.auth import MetricsGate
+from watchtower_collector.event_stream import Streams
+from watchtower_collector.metrics import Metrics
+from watchtower_collector.reader import Reader
+from watchtower_collector.settings import Settings
+from watchtower_collector.store import EventStore
+from watchtower_collector.store.host_list import count_hosts
+from watchtower_collector.store.sqlite_upkeep import wal_bytes
+from watchtower_collector.timestamps import now_us
+from watchtower_collector.writer import Writer
+
+
+class Snapshot:
+    """Looks at everything that is not counted but is as it is."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: EventStore,
+        reader: Reader,
+        writer: Writer,
+        streams: Streams,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._reader = reader
+        self._writer = writer
+        self._streams = streams
+
+    async def take(self) -> dict[str, float]:
+        """Return the values of ``GAUGES``.
+
+        Raises:
+            StoreUnavailableError: the store cannot be read.
+            OSError: its disk cannot be looked at.
+        """
+        database = self._settings.db_path
+        disk = shutil.disk_usage(database.parent)
+        return {
+            "up": float(self._writer.trouble is None),
+            "queue_events": self._writer.held,
+            "queue_capacity_events": self._settings.queue_events,
+            "streams": self._streams.count,
+            **await self._reader.read(self._stored),
+            "wal_bytes": wal_bytes(database),
+            "disk_free_bytes": disk.free,
+            "disk_size_bytes": disk.total,
+        }
+
+    def _stored(self, connection: sa.Connection) -> dict[str, float]:
+        hosts = count_hosts(connection, now_us() - self._settings.silent_seconds * 1_000_000)
+        return {
+            "hosts": hosts.known,
+            "hosts_silent": hosts.silent,
+            "hosts_in_trouble": hosts.in_trouble,
+            "agents_spooled_events": hosts.spooled_events,
+            "database_used_bytes": self._store.used_bytes(connection),
+        }
+
+
+def metrics_router(metrics: Metrics, snapshot: Snapshot, gate: MetricsGate) -> APIRouter:
+    """Return the route."""
+    router = APIRouter(dependencies=[Depends(gate)])
+
+    @router.get("/metrics", response_model=None)
+    async def get_metrics() -> Response:
+        text = metrics.render(await snapshot.take())
+        headers = {"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE_LATEST}
+        return Response(text, 200, headers)
+
+    return router

@@ -1,0 +1,125 @@
+"""What Prometheus is told is what happened, and all of it is documented."""
+
+import re
+
+import pytest
+import sqlalchemy as sa
+from prometheus_client.parser import text_string_to_metric_families
+
+from watchtower_collector.metrics import OUTCOMES, REFUSALS
+from watchtower_collector.store.schema import HOSTS
+
+KEY = "metrics-key-of-the-tests-0123456789abcdef"
+
+
+@pytest.fixture
+def environment(environment):
+    return {**environment, "WATCHTOWER_METRICS_KEY": KEY}
+
+
+@pytest.fixture
+def scraped(client):
+    """A function that returns a metric's value, by its name and labels."""
+
+    def scrape():
+        response = client.get("/metrics", headers={"Authorization": f"Bearer {KEY}"})
+        assert response.status_code == 200, response.text
+        assert response.headers["Content-Type"].startswith("text/plain")
+        return {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in text_string_to_metric_families(response.text)
+            for sample in family.samples
+        }
+
+    return scrape
+
+
+def test_events_are_counted_by_what_became_of_them(client, scraped, make_event):
+    event = make_event()
+    client.post(event)
+    client.post([event, make_event(), make_event(), make_event(type="nonsense")])
+    client.post(make_event(type="nonsense"))
+    counted = scraped()
+    assert [counted["watchtower_events_total", outcome] for outcome in OUTCOMES] == [3, 1, 2]
+    assert counted["watchtower_commit_seconds_count",] == 2
+    assert counted["watchtower_login_refusals_total", "invalid"] == 1
+
+
+def test_refusals_are_counted_by_reason(client, admin, scraped, make_event):
+    body = {"hostname": "web-1"}
+    token = client.request("POST", "/admin/tokens", headers=admin, json=body).json()["token"]
+    headers = {"X-Login-Alert-Token": token}
+    client.request("POST", "/login", headers=headers, json=make_event(hostname="web-2"))
+    client.request("POST", "/login", json=make_event())
+    client.post([make_event()] * 1_001)
+    counted = scraped()
+    for reason in ("foreign_host", "wrong_token", "too_large"):
+        assert counted["watchtower_login_refusals_total", reason] == 1
+    assert counted["watchtower_login_refusals_total", "busy_or_unable"] == 0
+    assert counted["watchtower_other_requests_total", "201"] == 1
+
+
+def test_the_state_is_that_of_the_moment(client, scraped, make_event):
+    client.post(
+        [
+            make_event(hostname="web-1", type="heartbeat", spool_depth=7, trouble="no journal"),
+            make_event(hostname="web-2"),
+        ]
+    )
+    now = scraped()
+    assert now["watchtower_up",] == 1
+    assert now["watchtower_hosts",] == 2
+    assert now["watchtower_hosts_silent",] == 0
+    assert now["watchtower_hosts_in_trouble",] == 1
+    assert now["watchtower_agents_spooled_events",] == 7
+    assert now["watchtower_queue_capacity_events",] == 20_000
+    assert now["watchtower_streams",] == 0
+    assert now["watchtower_disk_size_bytes",] > now["watchtower_disk_free_bytes",] > 0
+    assert now["watchtower_database_used_bytes",] > 0
+    assert now["watchtower_wal_bytes",] > 0
+    assert now["process_resident_memory_bytes",] > 0
+
+
+def test_a_silent_host_is_counted(client, scraped, store, make_event):
+    client.post([make_event(type="heartbeat"), make_event(hostname="never-beats")])
+    store.write(lambda c: c.execute(sa.update(HOSTS).values(last_seen=1)))
+    assert scraped()["watchtower_hosts_silent",] == 1
+
+
+def test_the_key_opens_nothing_else(client, admin):
+    bearer = {"Authorization": f"Bearer {KEY}"}
+    assert client.get("/events", headers=bearer).status_code == 401
+    assert client.get("/events", headers={"X-Admin-Api-Key": KEY}).status_code == 401
+    assert client.get("/metrics", headers=admin).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Authorization": KEY}, {"Authorization": "Bearer x"}, {"X-Admin-Api-Key": "x"}],
+)
+def test_without_a_key_it_is_closed(client, headers):
+    assert client.get("/metrics", headers=headers).status_code == 401
+
+
+def test_without_a_key_of_its_own_it_is_for_admins(run_app, environment, store, admin):
+    del environment["WATCHTOWER_METRICS_KEY"]
+    with run_app(environment, store) as client:
+        assert client.get("/metrics", headers={"Authorization": "Bearer "}).status_code == 401
+        assert client.get("/metrics", headers=admin).status_code == 200
+
+
+def test_every_metric_is_documented_and_no_other(repository, scraped):
+    page = (repository / "docs/operations/monitoring.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `watchtower_")]
+    documented = {name for row in rows for name in re.findall(r"`(watchtower_\w+)", row)}
+    scraped()  # counts itself only when it is answered
+    real = {
+        re.sub(r"_(bucket|count|sum)$", "", name)
+        for name, *_ in scraped()
+        if name.startswith("watchtower_") and not name.endswith("_created")
+    }
+    assert documented == real
+    reasons = re.search(r"watchtower_login_refusals_total.*?\|(.*?)\|", page)[1]
+    assert set(re.findall(r"`(\w+)`", reasons)) == set(REFUSALS.values())
+    used = set(re.findall(r"watchtower_\w+", page.partition("## Alerts")[2]))
+    assert used <= real
