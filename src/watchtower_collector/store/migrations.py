@@ -137,7 +137,19 @@ _HOSTS_TOKENS_AUDIT = (
     "CREATE INDEX audit_at ON audit (at)",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_CREATE, _HOSTS_TOKENS_AUDIT)
+# Every column that is filtered by, so that any combination of filters is decided on the index
+# alone. Events arrive in about this order: a row more here costs what it costs at an end.
+_EVENTS_TIME = (
+    "DROP INDEX events_timestamp",
+    """
+    CREATE INDEX events_time ON events (
+        timestamp, id, type, flagged, severity, method, region, host_group, hostname, user,
+        source_addr
+    )
+    """,
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_CREATE, _HOSTS_TOKENS_AUDIT, _EVENTS_TIME)
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

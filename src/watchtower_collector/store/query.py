@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from watchtower_collector.store.matching import Texts, any_of
+from watchtower_collector.store.matching import any_of, begins_with, contains, equals_any
 from watchtower_collector.store.schema import EVENTS
+from watchtower_collector.store.sqlite_indexes import Filter, page_statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from watchtower_collector.store import Row
+    from watchtower_collector.store.matching import Texts
 
 # Free text is looked for in what came from outside, as it was written.
 _TEXT_COLUMNS = (
@@ -59,41 +61,82 @@ class EventQuery:
         return replace(self, since=since, until=until)
 
 
-def _in_range(first: bytes, last: bytes) -> sa.ColumnElement[bool]:
-    if first == last:
-        return EVENTS.c.source_addr == first
-    return EVENTS.c.source_addr.between(first, last)
+def _filter(column: sa.Column[Any], texts: Texts) -> Filter:
+    texts = texts.without_overlap()
+    return Filter(
+        index=f"events_{column.name}",
+        one_of=equals_any(column, texts.exact) if texts.exact else None,
+        ranges=tuple(begins_with(column, prefix) for prefix in texts.prefixes),
+        is_one_value=len(texts.exact) == 1 and not texts.prefixes,
+    )
 
 
-def conditions(query: EventQuery) -> Iterator[sa.ColumnElement[bool]]:
-    """Return what must hold for an event to match, all of it."""
-    for name in ("user", "hostname", "method", "type", "region", "host_group", "severity"):
+def _source_filter(sources: Sequence[tuple[bytes, bytes]]) -> Filter:
+    joined: list[tuple[bytes, bytes]] = []
+    for first, last in sorted(sources):
+        if joined and first <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+        else:
+            joined.append((first, last))
+    column = EVENTS.c.source_addr
+    single = [first for first, last in joined if first == last]
+    ranges = tuple(column.between(first, last) for first, last in joined if first != last)
+    return Filter(
+        index="events_source",
+        one_of=equals_any(column, single) if single else None,
+        ranges=ranges,
+        is_one_value=len(single) == 1 and not ranges,
+    )
+
+
+def _indexed(query: EventQuery) -> Iterator[Filter]:
+    if query.sources:
+        yield _source_filter(query.sources)
+    for name in ("user", "hostname", "type"):
         wanted = getattr(query, name)
         if wanted is not None:
-            yield any_of(EVENTS.c[name], wanted)
-    if query.flagged is not None:
-        yield EVENTS.c.flagged == sa.literal(query.flagged)
-    if query.sources:
-        yield sa.or_(*(_in_range(first, last) for first, last in query.sources))
+            yield _filter(EVENTS.c[name], wanted)
+
+
+def _within(query: EventQuery) -> Iterator[sa.ColumnElement[bool]]:
     if query.since is not None:
         yield EVENTS.c.timestamp >= query.since
     if query.until is not None:
         yield EVENTS.c.timestamp < query.until
+
+
+def _others(query: EventQuery) -> Iterator[sa.ColumnElement[bool]]:
+    if query.flagged is not None:
+        yield EVENTS.c.flagged == sa.literal(query.flagged)
+    for name in ("method", "region", "host_group", "severity"):
+        wanted = getattr(query, name)
+        if wanted is not None:
+            yield any_of(EVENTS.c[name], wanted.without_overlap())
     if query.text is not None:
-        yield sa.or_(*(c.icontains(query.text, autoescape=True) for c in _TEXT_COLUMNS))
+        yield sa.or_(*(contains(column, query.text) for column in _TEXT_COLUMNS))
 
 
-def select_page(query: EventQuery, after: Position | None, limit: int) -> sa.Select[Any]:
+def conditions(query: EventQuery) -> Iterator[sa.ColumnElement[bool]]:
+    """Return what must hold for an event to match, all of it."""
+    yield from _within(query)
+    yield from _others(query)
+    yield from (one.condition() for one in _indexed(query))
+
+
+def select_page(
+    connection: sa.Connection, query: EventQuery, after: Position | None, limit: int
+) -> sa.Select[Any]:
     """Return the statement for one keyset page: no OFFSET, so a late page costs like the first."""
-    statement = sa.select(EVENTS).where(*conditions(query))
+    time = list(_within(query))
     if after is not None:
         key = sa.tuple_(EVENTS.c.timestamp, EVENTS.c.id)
-        statement = statement.where(key < sa.tuple_(after.timestamp, after.id))
-    return statement.order_by(EVENTS.c.timestamp.desc(), EVENTS.c.id.desc()).limit(limit)
+        time.append(key < sa.tuple_(after.timestamp, after.id))
+    return page_statement(connection, list(_indexed(query)), time, list(_others(query)), limit)
 
 
 def page(
     connection: sa.Connection, query: EventQuery, after: Position | None, limit: int
 ) -> list[Row]:
     """Return at most ``limit`` events that match, newest first, from after a position on."""
-    return [dict(row) for row in connection.execute(select_page(query, after, limit)).mappings()]
+    statement = select_page(connection, query, after, limit)
+    return [dict(row) for row in connection.execute(statement).mappings()]

@@ -25,6 +25,7 @@ from watchtower_collector.store.hosts import note_hosts
 from watchtower_collector.store.migrations import migrate
 from watchtower_collector.store.schema import EVENTS, STORE_STATE
 from watchtower_collector.store.sqlite_errors import explained
+from watchtower_collector.store.sqlite_indexes import IndexedByCompiler
 from watchtower_collector.timestamps import now_us
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class SQLiteStore:
         sa.event.listen(self._write_engine, "connect", _writer_pragmas)
         sa.event.listen(self._write_engine, "begin", _begin_writing)
         self._read_engine = sa.create_engine(url, pool_size=READERS, max_overflow=0)
+        self._read_engine.dialect.statement_compiler = IndexedByCompiler
         sa.event.listen(self._read_engine, "connect", _reader_pragmas)
         sa.event.listen(self._read_engine, "begin", _begin_reading)
         self._writer: sa.Connection | None = None
