@@ -139,4 +139,6 @@ def page(
 ) -> list[Row]:
     """Return at most ``limit`` events that match, newest first, from after a position on."""
     statement = select_page(connection, query, after, limit)
-    return [dict(row) for row in connection.execute(statement).mappings()]
+    result = connection.execute(statement)
+    names = tuple(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result]
