@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from watchtower_collector.store.matching import any_of, begins_with, contains, equals_any
 from watchtower_collector.store.schema import EVENTS
-from watchtower_collector.store.sqlite_indexes import Filter, page_statement
+from watchtower_collector.store.sqlite_indexes import Filter, before, page_statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -123,22 +123,22 @@ def conditions(query: EventQuery) -> Iterator[sa.ColumnElement[bool]]:
     yield from (one.condition() for one in _indexed(query))
 
 
-def select_page(
-    connection: sa.Connection, query: EventQuery, after: Position | None, limit: int
-) -> sa.Select[Any]:
-    """Return the statement for one keyset page: no OFFSET, so a late page costs like the first."""
-    time = list(_within(query))
-    if after is not None:
-        key = sa.tuple_(EVENTS.c.timestamp, EVENTS.c.id)
-        time.append(key < sa.tuple_(after.timestamp, after.id))
-    return page_statement(connection, list(_indexed(query)), time, list(_others(query)), limit)
-
-
 def page(
     connection: sa.Connection, query: EventQuery, after: Position | None, limit: int
 ) -> list[Row]:
-    """Return at most ``limit`` events that match, newest first, from after a position on."""
-    statement = select_page(connection, query, after, limit)
-    result = connection.execute(statement)
-    names = tuple(result.keys())
-    return [dict(zip(names, row, strict=True)) for row in result]
+    """Return at most ``limit`` events that match, newest first, from after a position on.
+
+    A page costs the same however late it is: there is no OFFSET into what matches.
+    """
+    time = list(_within(query))
+    if after is not None:
+        time.append(before(after.timestamp, after.id))
+    filters, others = list(_indexed(query)), list(_others(query))
+    rows: list[Row] = []
+    for statement in page_statements(connection, filters, time, others, limit):
+        result = connection.execute(statement)
+        names = tuple(result.keys())
+        rows += [dict(zip(names, row, strict=True)) for row in result]
+        if len(rows) >= limit:
+            break
+    return rows[:limit]

@@ -15,15 +15,28 @@ from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from watchtower_collector.store.schema import EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 # So many events are looked up one by one as fast as twenty times as many are passed over in
 # events_time. A filter with fewer is read from its own index; with more it fills a page soon.
 FEW = 50_000
+# The newest events are looked at first, whatever the filter: a frequent one fills its page there.
+NEWEST = 20_000
 BY_TIME = "events_time"
 NEWEST_FIRST = (EVENTS.c.timestamp.desc(), EVENTS.c.id.desc())
 
 Condition = sa.ColumnElement[bool]
+
+
+def before(timestamp: int, id_: int) -> Condition:
+    """Return the condition that an event comes after this position in a page: it is older."""
+    key = sa.tuple_(EVENTS.c.timestamp, EVENTS.c.id)
+    return key < sa.tuple_(timestamp, id_)
+
+
+def _from(timestamp: int, id_: int) -> Condition:
+    key = sa.tuple_(EVENTS.c.timestamp, EVENTS.c.id)
+    return key >= sa.tuple_(timestamp, id_)
 
 
 class IndexedByCompiler(SQLiteCompiler):
@@ -94,7 +107,7 @@ def _by(index: str, statement: sa.Select[Any]) -> sa.Select[Any]:
     return statement.with_hint(EVENTS, f"INDEXED BY {index}", "sqlite")
 
 
-def by_time(conditions: Sequence[Condition], limit: int) -> sa.Select[Any]:
+def _by_time(conditions: Sequence[Condition], limit: int) -> sa.Select[Any]:
     """Return the statement that passes over the events, newest first, until the page is full.
 
     ``events_time`` holds every column that is filtered by, but those of free text.
@@ -103,22 +116,55 @@ def by_time(conditions: Sequence[Condition], limit: int) -> sa.Select[Any]:
     return _by(BY_TIME, statement)
 
 
-def page_statement(
+def _nth_newest(
+    connection: sa.Connection, time: Sequence[Condition], number: int
+) -> tuple[int, int] | None:
+    """Return time and id of the ``number``-th newest event; ``None`` when there are fewer."""
+    keys = sa.select(EVENTS.c.timestamp, EVENTS.c.id).where(*time).order_by(*NEWEST_FIRST)
+    found = connection.execute(_by(BY_TIME, keys.offset(number - 1).limit(1))).first()
+    return None if found is None else (found.timestamp, found.id)
+
+
+def _by_rarest(
     connection: sa.Connection,
     filters: Sequence[Filter],
     time: Sequence[Condition],
     others: Sequence[Condition],
     limit: int,
 ) -> sa.Select[Any]:
-    """Return the statement for at most ``limit`` events for which all holds, newest first.
+    """Return the statement that reads the page from the index of the rarest filter.
 
-    ``others`` are conditions on columns without an index of their own.
+    From ``events_time`` when none has few events. ``others`` are conditions on columns without an
+    index of their own.
     """
-    if len(filters) == 1 and not others and filters[0].is_one_value:
-        return filters[0].page(time, (), limit)
     counts = [one.count(connection, time) for one in filters]
-    if counts and min(counts) < FEW:
+    if min(counts) < FEW:
         rarest = filters[counts.index(min(counts))]
         rest = [one.condition() for one in filters if one is not rarest]
         return rarest.page(time, [*others, *rest], limit)
-    return by_time([*time, *others, *(one.condition() for one in filters)], limit)
+    return _by_time([*time, *others, *(one.condition() for one in filters)], limit)
+
+
+def page_statements(
+    connection: sa.Connection,
+    filters: Sequence[Filter],
+    time: Sequence[Condition],
+    others: Sequence[Condition],
+    limit: int,
+) -> Iterator[sa.Select[Any]]:
+    """Return statements that read a page one after the other, newest first, until it is full.
+
+    ``others`` are conditions on columns without an index of their own.
+    """
+    if not filters:
+        yield _by_time([*time, *others], limit)
+    elif len(filters) == 1 and not others and filters[0].is_one_value:
+        yield filters[0].page(time, (), limit)
+    else:
+        oldest = _nth_newest(connection, time, NEWEST)
+        newest = [] if oldest is None else [_from(*oldest)]
+        conditions = (one.condition() for one in filters)
+        yield _by_time([*time, *newest, *others, *conditions], limit)
+        if oldest is not None:
+            older = [*time, before(*oldest)]
+            yield _by_rarest(connection, filters, older, others, limit)

@@ -116,12 +116,17 @@ def filled(tmp_path_factory):
     store.close()
 
 
-@pytest.fixture(params=[0, 20, 50_000], ids=["by time", "either", "by the rarest"])
-def few(request, monkeypatch):
-    monkeypatch.setattr(sqlite_indexes, "FEW", request.param)
+@pytest.fixture(
+    params=[(0, 30), (20, 30), (50_000, 1), (50_000, 20_000)],
+    ids=["by time", "either", "by the rarest", "the newest"],
+)
+def limits(request, monkeypatch):
+    few, newest = request.param
+    monkeypatch.setattr(sqlite_indexes, "FEW", few)
+    monkeypatch.setattr(sqlite_indexes, "NEWEST", newest)
 
 
-@pytest.mark.usefixtures("few")
+@pytest.mark.usefixtures("limits")
 @settings(
     max_examples=100,
     deadline=None,
