@@ -82,7 +82,7 @@ class Fleet:
     def _address(self, n: int) -> tuple[str, bytes | None]:
         chosen = self._random
         if n % 20 == 19:
-            text = f"2001:db8:{chosen.randrange(65_536):x}::{n:x}"
+            text = f"2001:db8:{chosen.randrange(65_536):x}::{n >> 16:x}:{n & 65_535:x}"
         else:
             text = f"{chosen.randrange(1, 224)}.{chosen.randrange(256)}.{n >> 8 & 255}.{n & 255}"
         return text, sortable_bytes(text)

@@ -90,6 +90,7 @@ def _source_filter(sources: Sequence[tuple[bytes, bytes]]) -> Filter:
 
 
 def _indexed(query: EventQuery) -> Iterator[Filter]:
+    # The one that is likely to be the rarest first.
     if query.sources:
         yield _source_filter(query.sources)
     for name in ("user", "hostname", "type"):

@@ -17,11 +17,13 @@ from watchtower_collector.store.schema import EVENTS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# So many events are looked up one by one as fast as twenty times as many are passed over in
-# events_time. A filter with fewer is read from its own index; with more it fills a page soon.
-FEW = 50_000
-# The newest events are looked at first, whatever the filter: a frequent one fills its page there.
+# An event that is looked up costs what twenty cost that are passed over in events_time. A filter
+# with few events is read from its own index at once.
+FEW = 20_000
+# Else the newest events are passed over first: frequent filters fill their page there.
 NEWEST = 20_000
+# Those that do not rarely meet: then a filter with so many is still better read from its index.
+MANY = 100_000
 BY_TIME = "events_time"
 NEWEST_FIRST = (EVENTS.c.timestamp.desc(), EVENTS.c.id.desc())
 
@@ -65,18 +67,18 @@ class Filter:
     def _parts(self) -> tuple[Condition, ...]:
         return self.ranges if self.one_of is None else (self.one_of, *self.ranges)
 
-    def count(self, connection: sa.Connection, time: Sequence[Condition]) -> int:
-        """Return how many events there are, ``FEW`` when there are more; those of a range ever."""
+    def is_rarer(self, connection: sa.Connection, time: Sequence[Condition], than: int) -> bool:
+        """Return whether it has fewer events than that; of a range, those of any time count."""
         found = 0
         for part in self._parts():
             # Of values the index finds those of the time; of a range it would read the rest, too.
             within = time if part is self.one_of else ()
-            some = sa.select(sa.literal(1)).where(part, *within).limit(FEW - found)
+            some = sa.select(sa.literal(1)).where(part, *within).limit(than - found)
             counted = sa.select(sa.func.count()).select_from(_by(self.index, some).subquery())
             found += connection.execute(counted).scalar_one()
-            if found >= FEW:
-                break
-        return found
+            if found >= than:
+                return False
+        return True
 
     def page(
         self, time: Sequence[Condition], others: Sequence[Condition], limit: int
@@ -125,26 +127,6 @@ def _nth_newest(
     return None if found is None else (found.timestamp, found.id)
 
 
-def _by_rarest(
-    connection: sa.Connection,
-    filters: Sequence[Filter],
-    time: Sequence[Condition],
-    others: Sequence[Condition],
-    limit: int,
-) -> sa.Select[Any]:
-    """Return the statement that reads the page from the index of the rarest filter.
-
-    From ``events_time`` when none has few events. ``others`` are conditions on columns without an
-    index of their own.
-    """
-    counts = [one.count(connection, time) for one in filters]
-    if min(counts) < FEW:
-        rarest = filters[counts.index(min(counts))]
-        rest = [one.condition() for one in filters if one is not rarest]
-        return rarest.page(time, [*others, *rest], limit)
-    return _by_time([*time, *others, *(one.condition() for one in filters)], limit)
-
-
 def page_statements(
     connection: sa.Connection,
     filters: Sequence[Filter],
@@ -154,17 +136,26 @@ def page_statements(
 ) -> Iterator[sa.Select[Any]]:
     """Return statements that read a page one after the other, newest first, until it is full.
 
-    ``others`` are conditions on columns without an index of their own.
+    The filters come in the order in which they are tried, ``others`` are conditions on columns
+    without an index of their own.
     """
     if not filters:
         yield _by_time([*time, *others], limit)
     elif len(filters) == 1 and not others and filters[0].is_one_value:
         yield filters[0].page(time, (), limit)
     else:
-        oldest = _nth_newest(connection, time, NEWEST)
-        newest = [] if oldest is None else [_from(*oldest)]
-        conditions = (one.condition() for one in filters)
-        yield _by_time([*time, *newest, *others, *conditions], limit)
-        if oldest is not None:
-            older = [*time, before(*oldest)]
-            yield _by_rarest(connection, filters, older, others, limit)
+        rare = next((one for one in filters if one.is_rarer(connection, time, FEW)), None)
+        everything = [*others, *(one.condition() for one in filters)]
+        if rare is None:
+            oldest = _nth_newest(connection, time, NEWEST)
+            if oldest is None:
+                yield _by_time([*time, *everything], limit)
+                return
+            yield _by_time([*time, _from(*oldest), *everything], limit)
+            time = [*time, before(*oldest)]
+            rare = next((one for one in filters if one.is_rarer(connection, time, MANY)), None)
+        if rare is None:
+            yield _by_time([*time, *everything], limit)
+        else:
+            rest = (one.condition() for one in filters if one is not rare)
+            yield rare.page(time, [*others, *rest], limit)

@@ -117,13 +117,12 @@ def filled(tmp_path_factory):
 
 
 @pytest.fixture(
-    params=[(0, 30), (20, 30), (50_000, 1), (50_000, 20_000)],
-    ids=["by time", "either", "by the rarest", "the newest"],
+    params=[(0, 30, 0), (0, 30, 30), (0, 1_000, 0), (20, 1, 40), (1_000, 1, 0)],
+    ids=["by time", "then a rare one", "the newest", "any", "a rare one"],
 )
 def limits(request, monkeypatch):
-    few, newest = request.param
-    monkeypatch.setattr(sqlite_indexes, "FEW", few)
-    monkeypatch.setattr(sqlite_indexes, "NEWEST", newest)
+    for name, number in zip(("FEW", "NEWEST", "MANY"), request.param, strict=True):
+        monkeypatch.setattr(sqlite_indexes, name, number)
 
 
 @pytest.mark.usefixtures("limits")

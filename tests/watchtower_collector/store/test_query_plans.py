@@ -104,13 +104,16 @@ def test_a_rare_filter_is_read_from_its_index(connection, query, index, after):
 @pytest.mark.parametrize(("query", "_index"), SORTED.values(), ids=SORTED.keys())
 def test_a_frequent_filter_is_decided_as_time_goes_back(connection, monkeypatch, query, _index):
     monkeypatch.setattr(sqlite_indexes, "FEW", 10)
+    monkeypatch.setattr(sqlite_indexes, "MANY", 10)
     steps = plan(connection, query)
     assert "INDEX events_time" in steps
     assert "TEMP B-TREE" not in steps
 
 
-def test_of_several_filters_the_rarest_is_read(connection, monkeypatch):
-    monkeypatch.setattr(sqlite_indexes, "FEW", 31)
+@pytest.mark.parametrize("few", [0, 31], ids=["after the newest", "at once"])
+def test_of_several_filters_a_rare_one_is_read(connection, monkeypatch, few):
+    monkeypatch.setattr(sqlite_indexes, "FEW", few)
+    monkeypatch.setattr(sqlite_indexes, "MANY", 30)
     login, user7 = Texts(("login",)), Texts(("user7",))
     host = Texts(("web-7",))
     assert "events_user (user=?" in plan(connection, EventQuery(user=user7, type=login))
