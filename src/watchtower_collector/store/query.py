@@ -139,7 +139,7 @@ def page(
     for statement in page_statements(connection, filters, time, others, limit):
         result = connection.execute(statement)
         names = tuple(result.keys())
-        rows += [dict(zip(names, row, strict=True)) for row in result]
+        rows += [dict(zip(names, row, strict=True)) for row in result.all()]
         if len(rows) >= limit:
             break
     return rows[:limit]
