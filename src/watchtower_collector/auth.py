@@ -1,50 +1,106 @@
-"""Who may post events, and who may read them."""
+"""Who may post events, and who may ask."""
 
-import hashlib
 import hmac
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 
 from fastapi import HTTPException
 from starlette.requests import Request
 
+from watchtower_collector.brake import Brake
 from watchtower_collector.logs import Throttle
+from watchtower_collector.token_registry import TokenRegistry, digest_of
 
 TOKEN_HEADER = "X-Login-Alert-Token"  # noqa: S105  # the header's name, not a token
 ADMIN_HEADER = "X-Admin-Api-Key"
 
-Check = Callable[[Request], Awaitable[None]]  # a dependency: raises unless the request may pass
-
 _log = logging.getLogger(__name__)
 
 
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
+class _Gate:
+    """What both gates do with a secret that is wrong, or that is one guess too many.
 
-
-def require_secret(header: str, secret: str) -> Check:
-    """Return a dependency that answers 401 unless ``header`` holds ``secret``.
-
-    Digests are compared, in constant time: neither the secret's text nor its length shows in how
+    Digests are compared, in constant time: neither a secret's text nor its length shows in how
     long an answer takes. The answer does not say what was wrong.
     """
-    expected = _digest(secret)
-    throttle = Throttle(10.0)
 
-    async def check(request: Request) -> None:
-        given = request.headers.get(header, "")
-        if hmac.compare_digest(_digest(given), expected):
-            return
-        held = throttle.admit()
+    def __init__(self, header: str) -> None:
+        self._header = header
+        self._brake = Brake()
+        self._line = Throttle(10.0)
+
+    def _given(self, request: Request) -> tuple[str, bytes]:
+        """Return the client's address and the digest of what it shows.
+
+        Raises:
+            HTTPException: 429, too many wrong ones came from this address.
+        """
+        address = request.client.host if request.client else "unknown"
+        digest = digest_of(request.headers.get(self._header, ""))
+        seconds = self._brake.seconds_to_wait(address, digest)
+        if seconds:
+            raise HTTPException(
+                429,
+                f"too many requests with a wrong {self._header} came from this address; wait",
+                {"Retry-After": str(seconds)},
+            )
+        return address, digest
+
+    def _admit(self, address: str, digest: bytes) -> None:
+        self._brake.was_right(address, digest)
+
+    def _refuse(self, address: str) -> HTTPException:
+        self._brake.was_wrong(address)
+        held = self._line.admit()
         if held is not None:
-            client = request.client.host if request.client else "unknown"
             more = f" ({held} more since the last such line)" if held else ""
-            _log.warning("refused %s with a wrong or no %s%s", _printable(client), header, more)
-        raise HTTPException(401, "not authorized")
+            # X-Forwarded-For is the proxy's word, but a line of ours stays one line.
+            client = ascii(address[:64])
+            _log.warning("refused %s with a wrong or no %s%s", client, self._header, more)
+        return HTTPException(401, "not authorized")
 
-    return check
+
+class AgentGate(_Gate):
+    """Lets agents in: with the token of their host, or with the shared one where there is one."""
+
+    def __init__(self, tokens: TokenRegistry, shared_token: str | None) -> None:
+        super().__init__(TOKEN_HEADER)
+        self._tokens = tokens
+        self._shared = None if shared_token is None else digest_of(shared_token)
+
+    def admit(self, request: Request) -> frozenset[str] | None:
+        """Return the host names that whoever asks may speak for; ``None`` stands for all.
+
+        Raises:
+            HTTPException: 401 the token is wrong or missing; 429 too many were.
+        """
+        address, digest = self._given(request)
+        is_shared = self._shared is not None and hmac.compare_digest(digest, self._shared)
+        names = None if is_shared else self._tokens.names(digest)
+        if names is not None and not names:
+            raise self._refuse(address)
+        self._admit(address, digest)
+        return names
 
 
-def _printable(client: str) -> str:
-    # X-Forwarded-For is the proxy's word, but a line of ours stays one line whatever it says.
-    return ascii(client[:64])
+class AdminGate(_Gate):
+    """Lets admins in; a FastAPI dependency. Two keys are good while one replaces the other."""
+
+    def __init__(self, keys: Sequence[tuple[str, str]]) -> None:
+        """Take pairs of a key and its name, which goes into the audit trail."""
+        super().__init__(ADMIN_HEADER)
+        self._keys = [(digest_of(key), name) for key, name in keys]
+
+    async def __call__(self, request: Request) -> None:
+        """Let the request pass, and note with which key.
+
+        Raises:
+            HTTPException: 401 the key is wrong or missing; 429 too many were.
+        """
+        address, digest = self._given(request)
+        # All are compared, whichever it is.
+        right = [name for key, name in self._keys if hmac.compare_digest(digest, key)]
+        if not right:
+            raise self._refuse(address)
+        self._admit(address, digest)
+        request.state.admin_key = right[0]

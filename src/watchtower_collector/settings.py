@@ -8,10 +8,13 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from watchtower_collector.retention import Bounds
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SECRET = re.compile(r"[A-Za-z0-9_-]{32,}", re.ASCII)
+_HOW_TO_MAKE_ONE = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe())'"
 
 
 class SettingsError(Exception):
@@ -36,15 +39,21 @@ PORT = Whole("WATCHTOWER_PORT", 8000, 1, 65_535)
 MAX_BODY_BYTES = Whole("WATCHTOWER_MAX_BODY_BYTES", 8 << 20, 64 << 10, 64 << 20)
 # An array of 1,000 events must always fit into an empty queue.
 QUEUE_EVENTS = Whole("WATCHTOWER_QUEUE_EVENTS", 20_000, 1_000, 1_000_000)
+# Days and megabytes (2^20 bytes) of which 0 stands for no bound.
+RETENTION_DAYS = Whole("WATCHTOWER_RETENTION_DAYS", 0, 0, 36_500)
+RETENTION_MB = Whole("WATCHTOWER_RETENTION_MB", 0, 0, 100_000_000)
+HEARTBEAT_DAYS = Whole("WATCHTOWER_HEARTBEAT_DAYS", 7, 0, 36_500)
+WHOLES = (PORT, MAX_BODY_BYTES, QUEUE_EVENTS, RETENTION_DAYS, RETENTION_MB, HEARTBEAT_DAYS)
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_DB_PATH = "/var/lib/watchtower/watchtower.db"
 NAMES = frozenset(
     {
         "ADMIN_API_KEY",
+        "ADMIN_API_KEY_PREVIOUS",
         "WATCHTOWER_AGENT_TOKEN",
         "WATCHTOWER_DB_PATH",
         "WATCHTOWER_HOST",
-        *(setting.name for setting in (PORT, MAX_BODY_BYTES, QUEUE_EVENTS)),
+        *(setting.name for setting in WHOLES),
     }
 )
 
@@ -54,25 +63,43 @@ class Settings:
     """Checked settings. Without a ``repr``: it would show the secrets."""
 
     admin_api_key: str
-    agent_token: str
+    admin_api_key_previous: str | None
+    """Good as well, while clients still change to the other one."""
+    agent_token: str | None
+    """Shared by all agents; ``None`` when each host has its own."""
     db_path: Path
     host: str
     port: int
     max_body_bytes: int
     queue_events: int
+    retention: Bounds
 
 
-def _secret(environment: Mapping[str, str], name: str, mistakes: list[str]) -> str:
+def _secret(
+    environment: Mapping[str, str], name: str, mistakes: list[str], *, required: bool = False
+) -> str | None:
     value = environment.get(name, "")
-    fix = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe())'"
-    if not value:
-        mistakes.append(f"{name} is not set: {fix}")
-    elif not _SECRET.fullmatch(value):
+    if not value and required:
+        mistakes.append(f"{name} is not set: {_HOW_TO_MAKE_ONE}")
+    elif value and not _SECRET.fullmatch(value):
         mistakes.append(
             f"{name} must be at least 32 characters, each a letter, a digit, '_' or '-'; "
-            f"the given one has {len(value)} characters: {fix}"
+            f"the given one has {len(value)} characters: {_HOW_TO_MAKE_ONE}"
         )
-    return value
+    return value or None
+
+
+def _check_different(secrets: Mapping[str, str | None], mistakes: list[str]) -> None:
+    names: dict[str, str] = {}
+    for name, secret in secrets.items():
+        if secret is None:
+            continue
+        if secret in names:
+            mistakes.append(
+                f"{names[secret]} and {name} are the same: whoever has one could do what the "
+                "other is for; make a new value for one of them"
+            )
+        names[secret] = name
 
 
 def _whole(environment: Mapping[str, str], setting: Whole, mistakes: list[str]) -> int:
@@ -109,21 +136,24 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         SettingsError: with every mistake found, none of them showing a secret.
     """
     mistakes: list[str] = []
-    admin_api_key = _secret(environment, "ADMIN_API_KEY", mistakes)
-    agent_token = _secret(environment, "WATCHTOWER_AGENT_TOKEN", mistakes)
-    if admin_api_key and admin_api_key == agent_token:
-        mistakes.append(
-            "ADMIN_API_KEY and WATCHTOWER_AGENT_TOKEN are the same: every agent could read all "
-            "events; make a new value for one of them"
-        )
+    secrets = {"ADMIN_API_KEY": _secret(environment, "ADMIN_API_KEY", mistakes, required=True)}
+    for name in ("ADMIN_API_KEY_PREVIOUS", "WATCHTOWER_AGENT_TOKEN"):
+        secrets[name] = _secret(environment, name, mistakes)
+    _check_different(secrets, mistakes)
     settings = Settings(
-        admin_api_key=admin_api_key,
-        agent_token=agent_token,
+        admin_api_key=secrets["ADMIN_API_KEY"] or "",
+        admin_api_key_previous=secrets["ADMIN_API_KEY_PREVIOUS"],
+        agent_token=secrets["WATCHTOWER_AGENT_TOKEN"],
         db_path=Path(environment.get("WATCHTOWER_DB_PATH", "") or DEFAULT_DB_PATH).absolute(),
         host=_host(environment, mistakes),
         port=_whole(environment, PORT, mistakes),
         max_body_bytes=_whole(environment, MAX_BODY_BYTES, mistakes),
         queue_events=_whole(environment, QUEUE_EVENTS, mistakes),
+        retention=Bounds(
+            days=_whole(environment, RETENTION_DAYS, mistakes) or None,
+            heartbeat_days=_whole(environment, HEARTBEAT_DAYS, mistakes) or None,
+            bytes=(_whole(environment, RETENTION_MB, mistakes) << 20) or None,
+        ),
     )
     if mistakes:
         raise SettingsError(mistakes)

@@ -3,49 +3,120 @@ import pytest
 from fastapi import HTTPException
 from starlette.requests import Request
 
-from watchtower_collector.auth import require_secret
+from watchtower_collector.auth import AdminGate, AgentGate
+from watchtower_collector.brake import BURST
+from watchtower_collector.store.tokens import bind
+from watchtower_collector.token_registry import TokenRegistry, digest_of
 
 SECRET = "the-secret-the-secret-the-secret"
+OTHER = "another-secret-another-secret-00"
+SHARED = "shared-by-all-shared-by-all-0000"
 
 
-def check(*given, name=b"x-key", client=("203.0.113.7", 1)):
+def request(*given, name=b"x-admin-api-key", client=("203.0.113.7", 1)):
     headers = [(name, value) for value in given]
-    request = Request({"type": "http", "headers": headers, "client": client})
-    anyio.run(require_secret("X-Key", SECRET), request)
+    return Request({"type": "http", "headers": headers, "client": client, "state": {}})
 
 
-def test_the_secret_opens():
-    check(SECRET.encode())
+def knock(gate, *given, **how):
+    """Ask the admins' gate; return the name of the key."""
+    asking = request(*given, **how)
+    anyio.run(gate, asking)
+    return asking.state.admin_key
+
+
+@pytest.fixture
+def gate():
+    return AdminGate([(SECRET, "current"), (OTHER, "previous")])
+
+
+@pytest.fixture
+def agents(store):
+    """A function that makes the agents' gate; the token SECRET speaks for two names."""
+
+    def make(shared=SHARED):
+        for hostname in ("web-1", "old-name"):
+            store.write(lambda c, name=hostname: bind(c, name, digest_of(SECRET), now=1))
+        return AgentGate(TokenRegistry(store), shared)
+
+    return make
+
+
+def test_either_key_opens_and_is_told_apart(gate):
+    assert knock(gate, SECRET.encode()) == "current"
+    assert knock(gate, OTHER.encode()) == "previous"
 
 
 @pytest.mark.parametrize(
     "given",
-    [b"", SECRET.encode()[:-1], SECRET.encode() + b"x", SECRET.upper().encode(), b"\xff\x00"],
+    [
+        [b""],
+        [SECRET.encode()[:-1]],
+        [SECRET.encode() + b"x"],
+        [SECRET.upper().encode()],
+        [b"\xff\x00"],
+        [],
+    ],
 )
-def test_anything_else_is_refused_without_a_hint(given):
+def test_anything_else_is_refused_without_a_hint(gate, given):
     with pytest.raises(HTTPException) as caught:
-        check(given)
+        knock(gate, *given)
     assert (caught.value.status_code, caught.value.detail) == (401, "not authorized")
 
 
-def test_no_header_is_refused_the_same():
-    with pytest.raises(HTTPException) as caught:
-        check()
-    assert (caught.value.status_code, caught.value.detail) == (401, "not authorized")
-
-
-def test_the_log_names_the_client_not_what_it_tried(caplog):
+def test_the_log_names_the_client_not_what_it_tried(gate, caplog):
     with pytest.raises(HTTPException):
-        check(b"a-guess-that-is-nobodys-business", client=("203.0.113.7\nforged", 1))
+        knock(gate, b"a-guess-that-is-nobodys-business", client=("203.0.113.7\nforged", 1))
     assert "203.0.113.7" in caplog.text
     assert "guess" not in caplog.text
     assert len(caplog.text.splitlines()) == 1
 
 
-def test_a_guesser_does_not_fill_the_journal(caplog):
-    guard = require_secret("X-Key", SECRET)
-    request = Request({"type": "http", "headers": [], "client": ("203.0.113.7", 1)})
+def test_a_guesser_is_slowed_down_and_does_not_fill_the_journal(gate, caplog):
+    answers = []
     for _ in range(100):
+        with pytest.raises(HTTPException) as caught:
+            knock(gate)
+        answers.append(caught.value)
+    assert [answer.status_code for answer in answers] == [401] * BURST + [429] * (100 - BURST)
+    assert int(answers[-1].headers["Retry-After"]) > 0
+    assert len(caplog.records) < BURST
+
+
+def test_a_right_guess_of_a_guesser_is_not_told_either(gate):
+    for _ in range(BURST):
         with pytest.raises(HTTPException):
-            anyio.run(guard, request)
-    assert len(caplog.records) < 50
+            knock(gate, b"guess")
+    with pytest.raises(HTTPException) as caught:
+        knock(gate, SECRET.encode())
+    assert caught.value.status_code == 429
+    assert knock(gate, SECRET.encode(), client=("203.0.113.8", 1)) == "current"
+
+
+def token(secret, **how):
+    return request(secret.encode(), name=b"x-login-alert-token", **how)
+
+
+def test_a_hosts_token_speaks_for_its_names(agents):
+    assert agents().admit(token(SECRET)) == {"web-1", "old-name"}
+
+
+def test_the_shared_token_speaks_for_all(agents):
+    assert agents().admit(token(SHARED)) is None
+
+
+@pytest.mark.parametrize("given", [SHARED, "", "x" * 40])
+def test_without_a_shared_token_only_hosts_tokens_open(agents, given):
+    with pytest.raises(HTTPException) as caught:
+        agents(shared=None).admit(token(given))
+    assert caught.value.status_code == 401
+
+
+def test_agents_behind_a_guessers_address_go_on(agents):
+    gate = agents()
+    assert gate.admit(token(SECRET)) is not None
+    for status in [401] * BURST + [429]:
+        with pytest.raises(HTTPException) as caught:
+            gate.admit(token("guess"))
+        assert caught.value.status_code == status
+    assert gate.admit(token(SECRET)) is not None, "its token was right before, from there"

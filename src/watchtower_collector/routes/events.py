@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from watchtower_collector.auth import Check
+from watchtower_collector.auth import AdminGate
 from watchtower_collector.reader import Reader
 from watchtower_collector.rendering import STREAMED, render_json
 from watchtower_collector.routes.parameters import (
@@ -31,7 +31,7 @@ _BY_ACCEPT = {
 }
 
 
-def events_router(reader: Reader, admin: Check) -> APIRouter:
+def events_router(reader: Reader, admin: AdminGate) -> APIRouter:
     """Return the route."""
     # In this order: who may not ask learns nothing about the parameters.
     checks = [Depends(admin), Depends(check_names(EventParameters))]

@@ -133,6 +133,7 @@ Types = Annotated[tuple[Annotated[str, _LENGTH, BeforeValidator(_event_type)], .
 Sources = Annotated[tuple[Annotated[str, BeforeValidator(_source)], ...], *_VALUES]
 Text = Annotated[str, _LENGTH, BeforeValidator(_text)]
 Moment = Annotated[str, BeforeValidator(_moment)]
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_limit)]
 
 
 def texts(patterns: Sequence[str]) -> Texts | None:
@@ -230,8 +231,10 @@ class EventFilters(BaseModel):
         return Texts(exact=tuple(found)) if found else None
 
 
-class TimedEventFilters(EventFilters):
-    """Which events are meant, and of which time."""
+class TimeRange(BaseModel):
+    """Of which time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     since: Annotated[
         Moment | None,
@@ -249,20 +252,27 @@ class TimedEventFilters(EventFilters):
         Field(description="The last so many hours; not together with since.", examples=[24]),
     ] = None
 
-    def query(self) -> EventQuery:
-        """Return the question to the store; ``hours`` counts back from now."""
+    def bounds(self) -> tuple[int | None, int | None]:
+        """Return since when and until when, in microseconds; ``hours`` counts back from now."""
         since = None if self.since is None else parse_rfc3339(self.since)
         if self.hours is not None:
             since = now_us() - int(self.hours * _HOUR_US)
-        until = None if self.until is None else parse_rfc3339(self.until)
-        return super().query().within(since, until)
+        return since, None if self.until is None else parse_rfc3339(self.until)
+
+
+class TimedEventFilters(EventFilters, TimeRange):
+    """Which events are meant, and of which time."""
+
+    def query(self) -> EventQuery:
+        """Return the question to the store."""
+        return super().query().within(*self.bounds())
 
 
 class EventParameters(TimedEventFilters):
     """What may stand in the query string of ``GET /events``."""
 
     limit: Annotated[
-        Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_limit)] | None,
+        Limit | None,
         Field(
             description=(
                 f"How many events, {DEFAULT_LIMIT} by default; CSV and JSON Lines have all "

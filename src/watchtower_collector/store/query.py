@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from watchtower_collector.store.matching import any_of, begins_with, contains, equals_any
+from watchtower_collector.store.matching import any_of, begins_with, contains
 from watchtower_collector.store.schema import EVENTS
 from watchtower_collector.store.sqlite_indexes import Filter, before, page_statements
 
@@ -65,9 +65,9 @@ def _filter(column: sa.Column[Any], texts: Texts) -> Filter:
     texts = texts.without_overlap()
     return Filter(
         index=f"events_{column.name}",
-        one_of=equals_any(column, texts.exact) if texts.exact else None,
+        column=column,
+        values=texts.exact,
         ranges=tuple(begins_with(column, prefix) for prefix in texts.prefixes),
-        is_one_value=len(texts.exact) == 1 and not texts.prefixes,
     )
 
 
@@ -79,13 +79,11 @@ def _source_filter(sources: Sequence[tuple[bytes, bytes]]) -> Filter:
         else:
             joined.append((first, last))
     column = EVENTS.c.source_addr
-    single = [first for first, last in joined if first == last]
-    ranges = tuple(column.between(first, last) for first, last in joined if first != last)
     return Filter(
         index="events_source",
-        one_of=equals_any(column, single) if single else None,
-        ranges=ranges,
-        is_one_value=len(single) == 1 and not ranges,
+        column=column,
+        values=tuple(first for first, last in joined if first == last),
+        ranges=tuple(column.between(first, last) for first, last in joined if first != last),
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
+from watchtower_collector.store.matching import equals_any
 from watchtower_collector.store.schema import EVENTS
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 FEW = 20_000
 # Else the newest events are passed over first: frequent filters fill their page there.
 NEWEST = 20_000
+# So many values are read in turn, whatever number of events they have.
+SHORT_LIST = 10
 # Those that do not rarely meet: then a filter with so many is still better read from its index.
 MANY = 100_000
 BY_TIME = "events_time"
@@ -54,25 +57,33 @@ class Filter:
     """What is asked of one column that has an index. One of the conditions must hold."""
 
     index: str
-    one_of: Condition | None
-    """Equality with one or several values: their events are in the index by time."""
+    column: sa.Column[Any]
+    values: tuple[Any, ...]
+    """The events of one value are in the index by time."""
     ranges: tuple[Condition, ...]
     """They share no event, with one another or with the values."""
-    is_one_value: bool
+
+    def is_ordered(self) -> bool:
+        """Return whether all its events are in the index by time."""
+        return len(self.values) == 1 and not self.ranges
+
+    def is_short_list(self) -> bool:
+        """Return whether a page can be put together from one page of each value."""
+        return len(self.values) <= SHORT_LIST and not self.ranges
 
     def condition(self) -> Condition:
         """Return all of it as one condition."""
         return sa.or_(*self._parts())
 
     def _parts(self) -> tuple[Condition, ...]:
-        return self.ranges if self.one_of is None else (self.one_of, *self.ranges)
+        return (*([equals_any(self.column, self.values)] if self.values else []), *self.ranges)
 
     def is_rarer(self, connection: sa.Connection, time: Sequence[Condition], than: int) -> bool:
         """Return whether it has fewer events than that; of a range, those of any time count."""
         found = 0
         for part in self._parts():
             # Of values the index finds those of the time; of a range it would read the rest, too.
-            within = time if part is self.one_of else ()
+            within = () if any(part is one for one in self.ranges) else time
             some = sa.select(sa.literal(1)).where(part, *within).limit(than - found)
             counted = sa.select(sa.func.count()).select_from(_by(self.index, some).subquery())
             found += connection.execute(counted).scalar_one()
@@ -84,11 +95,15 @@ class Filter:
         self, time: Sequence[Condition], others: Sequence[Condition], limit: int
     ) -> sa.Select[Any]:
         """Return the statement that reads the page from this index."""
-        if self.is_one_value:
+        if self.is_ordered():
             statement = sa.select(EVENTS).where(self.condition(), *time, *others)
             return _by(self.index, statement).order_by(*NEWEST_FIRST).limit(limit)
         keys = sa.select(EVENTS.c.id, EVENTS.c.timestamp).where(*time)
         selects = [_by(self.index, keys.where(part)) for part in self._parts()]
+        if not others and self.is_short_list():
+            each = (keys.where(self.column == value) for value in self.values)
+            newest = (_by(self.index, one).order_by(*NEWEST_FIRST).limit(limit) for one in each)
+            selects = [sa.select(one.subquery()) for one in newest]
         found = (sa.union_all(*selects) if len(selects) > 1 else selects[0]).subquery()
         if not others:
             # Sorted as they stand in the index: only the events of the page are looked up.
@@ -141,7 +156,7 @@ def page_statements(
     """
     if not filters:
         yield _by_time([*time, *others], limit)
-    elif len(filters) == 1 and not others and filters[0].is_one_value:
+    elif len(filters) == 1 and not others and filters[0].is_short_list():
         yield filters[0].page(time, (), limit)
     else:
         rare = next((one for one in filters if one.is_rarer(connection, time, FEW)), None)

@@ -95,6 +95,9 @@ def key(row):
     return row["timestamp"], row["id"]
 
 
+NUMBERS = ("FEW", "NEWEST", "MANY", "SHORT_LIST")
+
+
 class Filled:
     """A store, and its rows with their ids."""
 
@@ -117,11 +120,11 @@ def filled(tmp_path_factory):
 
 
 @pytest.fixture(
-    params=[(0, 30, 0), (0, 30, 30), (0, 1_000, 0), (20, 1, 40), (1_000, 1, 0)],
+    params=[(0, 30, 0, 0), (0, 30, 30, 0), (0, 1_000, 0, 0), (20, 1, 40, 10), (1_000, 1, 0, 2)],
     ids=["by time", "then a rare one", "the newest", "any", "a rare one"],
 )
 def limits(request, monkeypatch):
-    for name, number in zip(("FEW", "NEWEST", "MANY"), request.param, strict=True):
+    for name, number in zip(NUMBERS, request.param, strict=True):
         monkeypatch.setattr(sqlite_indexes, name, number)
 
 

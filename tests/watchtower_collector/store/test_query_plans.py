@@ -29,11 +29,12 @@ ORDERED = {
 }
 WEB = Texts(prefixes=("web-",))
 NETWORK = (network_range("203.0.113.0/24"),)
+MANY_USERS = tuple(f"user{n}" for n in range(11))
 # These have few events in all, which are sorted.
 SORTED = {
     "a beginning": (EventQuery(hostname=WEB), "INDEX events_hostname (hostname>? AND hostname<?)"),
     "users": (
-        EventQuery(user=Texts(("root", "admin")), **SINCE),
+        EventQuery(user=Texts(MANY_USERS), **SINCE),
         "COVERING INDEX events_user (user=? AND timestamp>?",
     ),
     "a network": (
@@ -119,6 +120,14 @@ def test_of_several_filters_a_rare_one_is_read(connection, monkeypatch, few):
     assert "events_user (user=?" in plan(connection, EventQuery(user=user7, type=login))
     assert "events_hostname (hostname=?" in plan(connection, EventQuery(user=ROOT, hostname=host))
     assert "events_time" in plan(connection, EventQuery(sources=NETWORK, type=login, text="x"))
+
+
+def test_a_few_values_are_read_in_turn(connection):
+    query = EventQuery(user=Texts(("root", "user1", "user2")), **SINCE)
+    for after in (None, Position(2**60, 5)):
+        steps = plan(connection, query, after)
+        assert steps.count("COVERING INDEX events_user (user=? AND timestamp>?") == 3
+        assert "events_time" not in steps
 
 
 def test_a_later_page_starts_where_the_one_before_ended(connection):

@@ -1,0 +1,178 @@
+"""``/admin/tokens``: the tokens of single hosts."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Depends, HTTPException, Query
+from fastapi import Path as PathParameter
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from watchtower_collector.auth import AdminGate
+from watchtower_collector.body import BodyReader
+from watchtower_collector.errors import error_response, json_response
+from watchtower_collector.store.tokens import Token, all_tokens, bind, expire_others, revoke
+from watchtower_collector.strict_json import loads
+from watchtower_collector.timestamps import format_rfc3339, now_us
+from watchtower_collector.token_registry import TokenRegistry, digest_of
+from watchtower_collector.writer import Writer
+
+MAX_TOKENS = 1_000  # in one request
+_MAX_OVERLAP = 366 * 86_400  # seconds
+_MAX_ID = (1 << 63) - 1
+
+
+class WantedToken(BaseModel):
+    """A token to be made, or one that was made elsewhere."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hostname: Annotated[str, Field(min_length=1, max_length=255)]
+    """The name its events must carry."""
+    token_sha256: Annotated[str, Field(pattern="^[0-9A-Fa-f]{64}$")] | None = None
+    """Of a token made elsewhere, in hexadecimal; without it, the collector makes one."""
+    overlap_seconds: Annotated[int, Field(strict=True, ge=0, le=_MAX_OVERLAP)] | None = None
+    """For how long the host's other tokens are still good; without it, as long as before."""
+
+
+class TokenParameters(BaseModel):
+    """What may stand in the query string."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hostname: str | None = None
+    state: Literal["active", "expiring", "expired", "revoked"] | None = None
+
+
+class _RefusedError(Exception):
+    """Nothing of a request was done."""
+
+    def __init__(self, status: int, message: str, token: int, field: str) -> None:
+        super().__init__(message)
+        self.answer = error_response(status, message, token=token, field=field)
+
+
+def tokens_router(
+    tokens: TokenRegistry, writer: Writer, bodies: BodyReader, admin: AdminGate
+) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(prefix="/admin/tokens", dependencies=[Depends(admin)])
+
+    @router.get("", response_model=None)
+    async def list_tokens(parameters: Annotated[TokenParameters, Query()]) -> Response:
+        now = now_us()
+        found = [_document(token, tokens, now) for token in tokens.all()]
+        for name, wanted in parameters.model_dump(exclude_none=True).items():
+            found = [token for token in found if token[name] == wanted]
+        return json_response(found)
+
+    @router.post("", status_code=201, response_model=None)
+    async def make_tokens(request: Request) -> Response:
+        async with bodies.read(request) as body:
+            try:
+                document = loads(body)
+            except ValueError as error:
+                return error_response(422, str(error))
+        try:
+            wanted = _checked(document)
+            made = [None if one.token_sha256 else secrets.token_urlsafe() for one in wanted]
+            bound, now_all = await writer.call(
+                lambda connection: (_bind(connection, wanted, made), all_tokens(connection))
+            )
+        except _RefusedError as error:
+            return error.answer
+        tokens.take(now_all)
+        request.state.audit_detail = _summary(bound)
+        results = [
+            _result(token, is_new, secret)
+            for (token, is_new), secret in zip(bound, made, strict=True)
+        ]
+        if isinstance(document, list):
+            return json_response({"status": "ok", "results": results}, 201)
+        return json_response(results[0], 201)
+
+    @router.delete("/{token}", response_model=None)
+    async def revoke_token(
+        token: Annotated[int, PathParameter(ge=1, le=_MAX_ID)], request: Request
+    ) -> Response:
+        revoked = await writer.call(lambda connection: revoke(connection, token, now_us()))
+        if revoked is None:
+            raise HTTPException(404, f"there is no token {token}")
+        tokens.take([revoked])
+        request.state.audit_detail = f"revoked token {revoked.id} of {revoked.hostname}"
+        return json_response({"status": "ok"})
+
+    return router
+
+
+def _bind(
+    connection: sa.Connection, wanted: Sequence[WantedToken], made: Sequence[str | None]
+) -> list[tuple[Token, bool]]:
+    now = now_us()
+    bound = []
+    for index, (one, secret) in enumerate(zip(wanted, made, strict=True)):
+        digest = digest_of(secret) if secret else bytes.fromhex(one.token_sha256 or "")
+        token, is_new = bind(connection, one.hostname, digest, now)
+        if token.revoked_at is not None:
+            raise _RefusedError(
+                409,
+                f"this token of {one.hostname} was revoked at "
+                f"{format_rfc3339(token.revoked_at)} and stays so: make a new one",
+                token=index,
+                field="token_sha256",
+            )
+        if one.overlap_seconds is not None:
+            expire_others(connection, token, now + one.overlap_seconds * 1_000_000)
+        bound.append((token, is_new))
+    return bound
+
+
+def _result(token: Token, is_new: bool, secret: str | None) -> dict[str, object]:
+    result = {"status": "ok", "id": token.id, "hostname": token.hostname, "created": is_new}
+    return result if secret is None else {**result, "token": secret}
+
+
+def _summary(bound: Sequence[tuple[Token, bool]]) -> str:
+    new = [token for token, is_new in bound if is_new]
+    if len(new) == 1:
+        return f"made token {new[0].id} for {new[0].hostname}"
+    return f"made {len(new)} of {len(bound)} tokens"
+
+
+def _document(token: Token, tokens: TokenRegistry, now: int) -> dict[str, Any]:
+    def moment(at: int | None) -> str | None:
+        return None if at is None else format_rfc3339(at)
+
+    return {
+        "id": token.id,
+        "hostname": token.hostname,
+        "created_at": moment(token.created_at),
+        "expires_at": moment(token.expires_at),
+        "revoked_at": moment(token.revoked_at),
+        "last_used_at": moment(tokens.last_used(token)),
+        "state": token.state(now),
+    }
+
+
+def _checked(document: object) -> list[WantedToken]:
+    """Return what a body asks for.
+
+    Raises:
+        _RefusedError: naming what is wrong with which of them.
+        HTTPException: 413 too many.
+    """
+    several = document if isinstance(document, list) else [document]
+    if len(several) > MAX_TOKENS:
+        raise HTTPException(413, f"{len(several)} tokens in one array: at most {MAX_TOKENS}")
+    wanted = []
+    for index, one in enumerate(several):
+        try:
+            wanted.append(WantedToken.model_validate(one))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise _RefusedError(422, first["msg"], token=index, field=field) from None
+    return wanted

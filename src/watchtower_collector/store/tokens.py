@@ -1,0 +1,95 @@
+"""Tokens of single hosts: kept as digests, one row for each name that a token may speak for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from watchtower_collector.store.schema import TOKENS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token's binding to one host name. Times in microseconds since 1970."""
+
+    id: int
+    hostname: str
+    digest: bytes
+    created_at: int
+    expires_at: int | None
+    revoked_at: int | None
+    last_used_at: int | None
+
+    def state(self, now: int) -> str:
+        """Return ``active``, ``expiring``, ``expired`` or ``revoked``."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.expires_at is None:
+            return "active"
+        return "expiring" if now < self.expires_at else "expired"
+
+    def is_good(self, now: int) -> bool:
+        """Return whether it is accepted at this moment."""
+        return self.state(now) in {"active", "expiring"}
+
+
+def all_tokens(connection: sa.Connection) -> list[Token]:
+    """Return every binding that ever was, in the order of their making."""
+    rows = connection.execute(sa.select(TOKENS).order_by(TOKENS.c.id)).mappings()
+    return [Token(**row) for row in rows]
+
+
+def bind(connection: sa.Connection, hostname: str, digest: bytes, now: int) -> tuple[Token, bool]:
+    """Return the binding of a token to a name, and whether it was made now.
+
+    One that has expired, or will, is good again. One that was revoked stays so.
+    """
+    made = connection.execute(
+        insert(TOKENS)
+        .values(hostname=hostname, digest=digest, created_at=now)
+        .on_conflict_do_nothing(index_elements=[TOKENS.c.digest, TOKENS.c.hostname])
+    ).rowcount
+    this = (TOKENS.c.digest == digest) & (TOKENS.c.hostname == hostname)
+    if not made:
+        connection.execute(sa.update(TOKENS).where(this).values(expires_at=None))
+    row = connection.execute(sa.select(TOKENS).where(this)).mappings().one()
+    return Token(**row), made == 1
+
+
+def expire_others(connection: sa.Connection, kept: Token, expires_at: int) -> None:
+    """Let the host's other tokens expire; none gets longer to live."""
+    connection.execute(
+        sa.update(TOKENS)
+        .where(
+            TOKENS.c.hostname == kept.hostname,
+            TOKENS.c.digest != kept.digest,
+            TOKENS.c.expires_at.is_(None) | (TOKENS.c.expires_at > expires_at),
+        )
+        .values(expires_at=expires_at)
+    )
+
+
+def revoke(connection: sa.Connection, token: int, now: int) -> Token | None:
+    """Revoke the binding with this id and return it as it is then, ``None`` if there is none."""
+    this = TOKENS.c.id == token
+    connection.execute(
+        sa.update(TOKENS).where(this, TOKENS.c.revoked_at.is_(None)).values(revoked_at=now)
+    )
+    row = connection.execute(sa.select(TOKENS).where(this)).mappings().one_or_none()
+    return None if row is None else Token(**row)
+
+
+def note_use(connection: sa.Connection, used: Mapping[int, int]) -> None:
+    """Store when bindings were last used, by their ids."""
+    statement = (
+        sa.update(TOKENS)
+        .where(TOKENS.c.id == sa.bindparam("token"))
+        .values(last_used_at=sa.bindparam("at"))
+    )
+    connection.execute(statement, [{"token": token, "at": at} for token, at in used.items()])

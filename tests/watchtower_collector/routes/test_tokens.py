@@ -1,0 +1,189 @@
+"""Tokens of single hosts, over HTTP: made, used, rotated, revoked."""
+
+import hashlib
+
+import pytest
+
+from watchtower_collector.routes.tokens import MAX_TOKENS
+
+ELSEWHERE = "made-on-the-controller-0123456789abcdef"
+SHA256 = hashlib.sha256(ELSEWHERE.encode()).hexdigest()
+
+
+@pytest.fixture
+def make(client, admin):
+    """A function that asks for tokens and returns the answer's document."""
+
+    def ask(*wanted, status=201, **one):
+        body = list(wanted) if wanted else one
+        response = client.request("POST", "/admin/tokens", headers=admin, json=body)
+        assert response.status_code == status, response.text
+        return response.json()
+
+    return ask
+
+
+@pytest.fixture
+def listed(client, admin):
+    def ask(query=""):
+        response = client.get(f"/admin/tokens{query}", headers=admin)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    return ask
+
+
+@pytest.fixture
+def say(client, make_event):
+    """A function that posts an event with a token and returns the answer's status."""
+
+    def post(token, hostname="web-1"):
+        headers = {"X-Login-Alert-Token": token}
+        event = make_event(hostname=hostname)
+        return client.request("POST", "/login", headers=headers, json=event).status_code
+
+    return post
+
+
+def test_a_token_is_shown_once_and_works(make, say, listed, store):
+    made = make(hostname="web-1")
+    assert made["status"] == "ok"
+    assert (made["hostname"], made["created"]) == ("web-1", True)
+    assert say(made["token"]) == 201
+    (token,) = listed()
+    assert token["state"] == "active"
+    assert token["last_used_at"] is not None
+    assert "token" not in token
+    store.close()
+    for file in store._path.parent.iterdir():
+        assert made["token"].encode() not in file.read_bytes(), "it is kept as a digest"
+
+
+def test_a_token_speaks_for_its_host_only(make, say, client, make_event):
+    token = make(hostname="web-1")["token"]
+    assert say(token, hostname="web-2") == 403
+    assert say(token, hostname="WEB-1") == 403
+    headers = {"X-Login-Alert-Token": token}
+    events = [make_event(hostname="web-1"), make_event(hostname="web-2")]
+    response = client.request("POST", "/login", headers=headers, json=events)
+    assert response.status_code == 403
+    error = response.json()["error"]
+    assert (error["reason"], error["event"]) == ("foreign_host", 1)
+    assert "web-1" in error["message"]
+    assert "web-2" in error["message"]
+    assert client.events() == [], "nothing of the array is stored"
+
+
+def test_a_token_made_elsewhere_is_registered_once(make, say, listed):
+    assert say(ELSEWHERE) == 401
+    first = make(hostname="web-1", token_sha256=SHA256)
+    assert first == {"status": "ok", "id": first["id"], "hostname": "web-1", "created": True}
+    assert make(hostname="web-1", token_sha256=SHA256.upper()) == {**first, "created": False}
+    assert say(ELSEWHERE) == 201
+    assert len(listed()) == 1
+
+
+def test_a_host_that_was_renamed_keeps_its_token_under_both_names(make, say):
+    make(hostname="old", token_sha256=SHA256)
+    make(hostname="new", token_sha256=SHA256)
+    assert say(ELSEWHERE, "old") == say(ELSEWHERE, "new") == 201
+
+
+def test_a_rotation_overlaps(make, say, listed):
+    old = make(hostname="web-1")["token"]
+    new = make(hostname="web-1", overlap_seconds=3_600)["token"]
+    assert say(old) == say(new) == 201
+    assert [token["state"] for token in listed()] == ["expiring", "active"]
+    newest = make(hostname="web-1", overlap_seconds=0)["token"]
+    assert (say(old), say(new), say(newest)) == (401, 401, 201)
+
+
+def test_a_revoked_token_is_refused_at_once_and_does_not_come_back(
+    client, admin, make, say, listed
+):
+    made = make(hostname="web-1", token_sha256=SHA256)
+    assert say(ELSEWHERE) == 201
+    response = client.request("DELETE", f"/admin/tokens/{made['id']}", headers=admin)
+    assert response.json() == {"status": "ok"}
+    assert say(ELSEWHERE) == 401
+    error = make({"hostname": "web-2"}, {"hostname": "web-1", "token_sha256": SHA256}, status=409)
+    assert error["error"]["token"] == 1
+    assert "make a new one" in error["error"]["message"]
+    assert [token["state"] for token in listed()] == ["revoked"], "nothing was made for web-2"
+
+
+def test_what_is_not_there_cannot_be_revoked(client, admin):
+    for token, status in (("7", 404), ("0", 422), ("x", 422), (str(1 << 70), 422)):
+        response = client.request("DELETE", f"/admin/tokens/{token}", headers=admin)
+        assert response.status_code == status, response.text
+
+
+def test_many_at_once_are_all_made_or_none(make, listed):
+    answer = make(*({"hostname": f"web-{n}"} for n in range(MAX_TOKENS)))
+    assert answer["status"] == "ok"
+    assert [one["hostname"] for one in answer["results"]] == [f"web-{n}" for n in range(1_000)]
+    assert len({one["token"] for one in answer["results"]}) == MAX_TOKENS
+    make(*({"hostname": f"db-{n}"} for n in range(MAX_TOKENS + 1)), status=413)
+    assert len(listed()) == MAX_TOKENS
+
+
+@pytest.mark.parametrize(
+    ("bad", "field"),
+    [
+        ({}, "hostname"),
+        ({"hostname": ""}, "hostname"),
+        ({"hostname": "x" * 256}, "hostname"),
+        ({"hostname": 7}, "hostname"),
+        ({"hostname": "web-1", "token_sha256": "abc"}, "token_sha256"),
+        ({"hostname": "web-1", "token_sha256": SHA256 + "0"}, "token_sha256"),
+        ({"hostname": "web-1", "overlap_seconds": -1}, "overlap_seconds"),
+        ({"hostname": "web-1", "overlap_seconds": "7d"}, "overlap_seconds"),
+        ({"hostname": "web-1", "overlap": 7}, "overlap"),
+        ("web-1", ""),
+    ],
+)
+def test_a_mistake_names_the_token_and_the_field(make, listed, bad, field):
+    error = make({"hostname": "web-0"}, bad, status=422)["error"]
+    assert (error["token"], error["field"]) == (1, field)
+    assert listed() == []
+
+
+def test_a_body_that_is_not_json_is_refused(client, admin):
+    response = client.request("POST", "/admin/tokens", headers=admin, content=b"{")
+    assert response.status_code == 422
+
+
+def test_the_list_can_be_narrowed(make, listed):
+    make({"hostname": "web-1"}, {"hostname": "web-2"})
+    make(hostname="web-1", overlap_seconds=60)
+    assert [t["hostname"] for t in listed("?hostname=web-1")] == ["web-1", "web-1"]
+    assert [t["id"] for t in listed("?hostname=web-1&state=expiring")] == [1]
+    assert listed("?hostname=nowhere") == []
+
+
+@pytest.mark.parametrize("query", ["?state=gone", "?host=web-1"])
+def test_a_mistake_in_the_query_is_named(client, admin, query):
+    response = client.get(f"/admin/tokens{query}", headers=admin)
+    assert response.status_code == 422
+    assert response.json()["error"]["parameter"] == query[1:].partition("=")[0]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/admin/tokens"), ("POST", "/admin/tokens"), ("DELETE", "/admin/tokens/1")],
+)
+def test_agents_may_not(client, agent, method, path):
+    response = client.request(method, path, headers=agent, json={"hostname": "web-1"})
+    assert response.status_code == 401
+
+
+def test_tokens_outlive_a_restart(run_app, environment, store, make_event, admin):
+    with run_app(environment, store) as client:
+        body = {"hostname": "web-1"}
+        made = client.request("POST", "/admin/tokens", headers=admin, json=body).json()
+        headers = {"X-Login-Alert-Token": made["token"]}
+        client.request("POST", "/login", headers=headers, json=make_event())
+    with run_app(environment, store) as client:
+        (token,) = client.get("/admin/tokens", headers=admin).json()
+        assert token["last_used_at"] is not None
+        assert client.request("POST", "/login", headers=headers, json=make_event()).is_success

@@ -1,0 +1,103 @@
+"""Who asked what with an admin key stays on record."""
+
+import logging
+
+import pytest
+import sqlalchemy as sa
+
+from watchtower_collector.store.audit import AuditQuery, entries
+from watchtower_collector.store.matching import Texts
+from watchtower_collector.store.schema import AUDIT
+
+
+@pytest.fixture
+def trail(client, store):
+    """A function that returns the trail, once all that was asked for is on it."""
+
+    def read(**query):
+        async def idle():
+            await client.writer.call(lambda c: c.exec_driver_sql("SELECT 1").scalar())
+
+        client.portal.call(idle)
+        return store.read(lambda c: entries(c, AuditQuery(**query), None, 100))
+
+    return read
+
+
+def test_a_question_is_noted_with_its_answer(client, admin, trail):
+    client.get("/events?user=root&limit=5", headers=admin)
+    client.get("/events?usr=root", headers=admin)
+    wrong, right = trail()
+    assert (right["key"], right["method"], right["path"]) == ("current", "GET", "/events")
+    assert (right["query"], right["status"]) == ("user=root&limit=5", 200)
+    assert (right["address"], right["detail"]) == ("127.0.0.1", None)
+    assert (wrong["query"], wrong["status"]) == ("usr=root", 422)
+    assert wrong["at"] >= right["at"] > 0
+
+
+def test_what_was_done_is_noted_without_the_secret(client, admin, trail):
+    body = {"hostname": "web-1"}
+    token = client.request("POST", "/admin/tokens", headers=admin, json=body).json()["token"]
+    client.request("DELETE", "/admin/tokens/1", headers=admin)
+    assert [entry["detail"] for entry in trail()] == [
+        "revoked token 1 of web-1",
+        "made token 1 for web-1",
+    ]
+    assert token not in str(trail())
+    assert admin["X-Admin-Api-Key"] not in str(trail())
+
+
+def test_the_previous_key_is_told_apart(run_app, environment, store):
+    environment["ADMIN_API_KEY_PREVIOUS"] = previous = "previous-key-of-the-tests-0123456789"
+    with run_app(environment, store) as client:
+        headers = {"X-Admin-Api-Key": previous}
+        assert client.get("/events", headers=headers).status_code == 200
+    (entry,) = store.read(lambda c: entries(c, AuditQuery(), None, 10))
+    assert entry["key"] == "previous"
+
+
+def test_who_has_no_key_leaves_no_entry(client, agent, make_event, trail):
+    client.get("/events", headers=agent)
+    client.get("/admin/tokens")
+    client.get("/healthz")
+    client.post(make_event())
+    assert trail() == []
+
+
+def test_a_hostile_path_is_one_bounded_entry(client, admin, trail):
+    client.get("/events?q=%0A%1b[31m" + "x" * 9_000, headers=admin)
+    (entry,) = trail()
+    assert len(entry["query"]) == 2_048
+    assert "\n" not in entry["query"]
+
+
+def test_a_disk_that_is_full_keeps_nobody_from_asking(client, admin, store, caplog):
+    def fill(connection):
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    store.write(fill)
+    with caplog.at_level(logging.ERROR):
+        for _ in range(60):
+            assert client.get("/events?q=" + "x" * 1_000, headers=admin).status_code == 200
+    assert "not stored" in caplog.text
+    assert admin["X-Admin-Api-Key"] not in caplog.text
+
+
+def test_the_trail_can_be_narrowed(client, admin, trail, store):
+    for path in ("/events", "/admin/tokens", "/events?limit=1"):
+        client.get(path, headers=admin)
+    newest, tokens, oldest = trail()
+    assert trail(path=Texts(exact=("/admin/tokens",))) == [tokens]
+    assert trail(path=Texts(prefixes=("/adm",))) == [tokens]
+    assert trail(since=newest["at"]) == [newest]
+    assert trail(until=tokens["at"]) == [oldest]
+    assert store.read(lambda c: entries(c, AuditQuery(), newest["id"], 1)) == [tokens]
+
+
+def test_entries_have_ids_that_never_come_back(client, admin, trail, store):
+    client.get("/events", headers=admin)
+    (first,) = trail()
+    store.write(lambda c: c.execute(sa.delete(AUDIT)))
+    client.get("/events", headers=admin)
+    assert trail()[0]["id"] > first["id"]
