@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
 _LAST_CODE_POINT = 0x10FFFF
 _SURROGATES = range(0xD800, 0xE000)  # no text of the store has them
@@ -20,6 +20,15 @@ class Texts:
 
     exact: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
+
+    def without_overlap(self) -> Texts:
+        """Return the same without what is said twice: no text matches two of its parts."""
+        prefixes: list[str] = []
+        for prefix in sorted(self.prefixes):
+            if not prefix.startswith(tuple(prefixes)):
+                prefixes.append(prefix)
+        exact = dict.fromkeys(text for text in self.exact if not text.startswith(tuple(prefixes)))
+        return Texts(tuple(exact), tuple(prefixes))
 
 
 def after_prefix(prefix: str) -> str | None:
@@ -36,17 +45,26 @@ def after_prefix(prefix: str) -> str | None:
     return stem[:-1] + chr(following)
 
 
-def _alternatives(column: sa.ColumnElement[Any], texts: Texts) -> Iterator[sa.ColumnElement[bool]]:
-    if len(texts.exact) == 1:
-        yield column == texts.exact[0]
-    elif texts.exact:
-        yield column.in_(texts.exact)
-    for prefix in texts.prefixes:
-        # A range can use an index; LIKE cannot, and takes upper case for lower case.
-        end = after_prefix(prefix)
-        yield column >= prefix if end is None else sa.and_(column >= prefix, column < end)
+def begins_with(column: sa.ColumnElement[Any], prefix: str) -> sa.ColumnElement[bool]:
+    """Return the condition that ``column`` begins with ``prefix``."""
+    # A range can use an index; LIKE cannot, and takes upper case for lower case.
+    end = after_prefix(prefix)
+    return column >= prefix if end is None else sa.and_(column >= prefix, column < end)
+
+
+def equals_any(column: sa.ColumnElement[Any], values: Sequence[Any]) -> sa.ColumnElement[bool]:
+    """Return the condition that ``column`` is one of ``values``: at least one."""
+    return column == values[0] if len(values) == 1 else column.in_(values)
 
 
 def any_of(column: sa.ColumnElement[Any], texts: Texts) -> sa.ColumnElement[bool]:
     """Return the condition that ``column`` matches ``texts``."""
-    return sa.or_(*_alternatives(column, texts))
+    exact = [equals_any(column, texts.exact)] if texts.exact else []
+    return sa.or_(*exact, *(begins_with(column, prefix) for prefix in texts.prefixes))
+
+
+def contains(column: sa.ColumnElement[Any], text: str) -> sa.ColumnElement[bool]:
+    """Return the condition that ``column`` holds ``text`` somewhere, A to Z in either case."""
+    # SQLite's LIKE is like that; SQLAlchemy's icontains adds a lower() on both sides, which
+    # doubles the time.
+    return column.contains(text, autoescape=True)

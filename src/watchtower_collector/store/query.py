@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from watchtower_collector.store.matching import Texts, any_of
+from watchtower_collector.store.matching import any_of, begins_with, contains
 from watchtower_collector.store.schema import EVENTS
+from watchtower_collector.store.sqlite_indexes import Filter, before, page_statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
     from watchtower_collector.store import Row
+    from watchtower_collector.store.matching import Texts
+
+    Columns = ReadOnlyColumnCollection[str, Any]
 
 # Free text is looked for in what came from outside, as it was written.
 _TEXT_COLUMNS = (
@@ -59,46 +65,88 @@ class EventQuery:
         return replace(self, since=since, until=until)
 
 
-def _in_range(
-    address: sa.ColumnElement[bytes], first: bytes, last: bytes
-) -> sa.ColumnElement[bool]:
-    return address == first if first == last else address.between(first, last)
+def _filter(column: sa.ColumnElement[Any], name: str, texts: Texts) -> Filter:
+    texts = texts.without_overlap()
+    return Filter(
+        index=f"events_{name}",
+        column=column,
+        values=texts.exact,
+        ranges=tuple(begins_with(column, prefix) for prefix in texts.prefixes),
+    )
+
+
+def _source_filter(
+    column: sa.ColumnElement[Any], sources: Sequence[tuple[bytes, bytes]]
+) -> Filter:
+    joined: list[tuple[bytes, bytes]] = []
+    for first, last in sorted(sources):
+        if joined and first <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+        else:
+            joined.append((first, last))
+    return Filter(
+        index="events_source",
+        column=column,
+        values=tuple(first for first, last in joined if first == last),
+        ranges=tuple(column.between(first, last) for first, last in joined if first != last),
+    )
+
+
+def _indexed(query: EventQuery, columns: Columns) -> Iterator[Filter]:
+    # The one that is likely to be the rarest first.
+    if query.sources:
+        yield _source_filter(columns.source_addr, query.sources)
+    for name in ("user", "hostname", "type"):
+        wanted = getattr(query, name)
+        if wanted is not None:
+            yield _filter(columns[name], name, wanted)
+
+
+def _within(query: EventQuery, columns: Columns) -> Iterator[sa.ColumnElement[bool]]:
+    if query.since is not None:
+        yield columns.timestamp >= query.since
+    if query.until is not None:
+        yield columns.timestamp < query.until
+
+
+def _others(query: EventQuery, columns: Columns) -> Iterator[sa.ColumnElement[bool]]:
+    if query.flagged is not None:
+        yield columns.flagged == sa.literal(query.flagged)
+    for name in ("method", "region", "host_group", "severity"):
+        wanted = getattr(query, name)
+        if wanted is not None:
+            yield any_of(columns[name], wanted.without_overlap())
+    if query.text is not None:
+        yield sa.or_(*(contains(columns[name], query.text) for name in _TEXT_COLUMNS))
 
 
 def conditions(
     query: EventQuery, events: sa.FromClause = EVENTS
 ) -> Iterator[sa.ColumnElement[bool]]:
     """Return what must hold for an event to match, all of it; ``events`` may be some of them."""
-    column = events.c
-    for name in ("user", "hostname", "method", "type", "region", "host_group", "severity"):
-        wanted = getattr(query, name)
-        if wanted is not None:
-            yield any_of(column[name], wanted)
-    if query.flagged is not None:
-        yield column.flagged == sa.literal(query.flagged)
-    if query.sources:
-        address = column.source_addr
-        yield sa.or_(*(_in_range(address, first, last) for first, last in query.sources))
-    if query.since is not None:
-        yield column.timestamp >= query.since
-    if query.until is not None:
-        yield column.timestamp < query.until
-    if query.text is not None:
-        text = query.text
-        yield sa.or_(*(column[name].icontains(text, autoescape=True) for name in _TEXT_COLUMNS))
-
-
-def select_page(query: EventQuery, after: Position | None, limit: int) -> sa.Select[Any]:
-    """Return the statement for one keyset page: no OFFSET, so a late page costs like the first."""
-    statement = sa.select(EVENTS).where(*conditions(query))
-    if after is not None:
-        key = sa.tuple_(EVENTS.c.timestamp, EVENTS.c.id)
-        statement = statement.where(key < sa.tuple_(after.timestamp, after.id))
-    return statement.order_by(EVENTS.c.timestamp.desc(), EVENTS.c.id.desc()).limit(limit)
+    columns = events.c
+    yield from _within(query, columns)
+    yield from _others(query, columns)
+    yield from (one.condition() for one in _indexed(query, columns))
 
 
 def page(
     connection: sa.Connection, query: EventQuery, after: Position | None, limit: int
 ) -> list[Row]:
-    """Return at most ``limit`` events that match, newest first, from after a position on."""
-    return [dict(row) for row in connection.execute(select_page(query, after, limit)).mappings()]
+    """Return at most ``limit`` events that match, newest first, from after a position on.
+
+    A page costs the same however late it is: there is no OFFSET into what matches.
+    """
+    columns = EVENTS.c
+    time = list(_within(query, columns))
+    if after is not None:
+        time.append(before(after.timestamp, after.id))
+    filters, others = list(_indexed(query, columns)), list(_others(query, columns))
+    rows: list[Row] = []
+    for statement in page_statements(connection, filters, time, others, limit):
+        result = connection.execute(statement)
+        names = tuple(result.keys())
+        rows += [dict(zip(names, row, strict=True)) for row in result.all()]
+        if len(rows) >= limit:
+            break
+    return rows[:limit]

@@ -26,6 +26,7 @@ from watchtower_collector.store.hosts import note_hosts
 from watchtower_collector.store.migrations import migrate
 from watchtower_collector.store.schema import EVENTS, STORE_STATE
 from watchtower_collector.store.sqlite_errors import cannot_open, explained
+from watchtower_collector.store.sqlite_indexes import IndexedByCompiler
 from watchtower_collector.store.sqlite_upkeep import WAL_BYTES, bound_wal, used_bytes
 from watchtower_collector.timestamps import now_us
 
@@ -114,6 +115,7 @@ class SQLiteStore:
         sa.event.listen(self._write_engine, "connect", _writer_pragmas)
         sa.event.listen(self._write_engine, "begin", _begin_writing)
         self._read_engine = sa.create_engine(url, pool_size=READERS, max_overflow=0)
+        self._read_engine.dialect.statement_compiler = IndexedByCompiler
         sa.event.listen(self._read_engine, "connect", _reader_pragmas)
         sa.event.listen(self._read_engine, "begin", _begin_reading)
         self._writer: sa.Connection | None = None

@@ -57,3 +57,9 @@ def test_case_counts_and_wildcards_are_text():
     with engine.connect() as connection:
         assert list(connection.execute(statement).one()) == [1, 1, 1, 0, 0]
     engine.dispose()
+
+
+def test_what_is_said_twice_is_said_once():
+    texts = Texts(("web-1", "db", "db", "dbx"), ("web-", "w", "web-", "e"))
+    assert texts.without_overlap() == Texts(("db", "dbx"), ("e", "w"))
+    assert Texts(("a",), ("b", "")).without_overlap() == Texts((), ("",))

@@ -1,79 +1,155 @@
-"""Every index is needed by a query, and every common query has its index."""
-
-import sqlite3
+"""Every index is needed by a query, and every question is answered from its index."""
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 
 from watchtower_collector.addresses import network_range
+from watchtower_collector.store import sqlite_indexes
 from watchtower_collector.store.following import select_step
 from watchtower_collector.store.matching import Texts
-from watchtower_collector.store.migrations import migrate
-from watchtower_collector.store.query import EventQuery, Position, select_page
+from watchtower_collector.store.query import EventQuery, Position, page
 from watchtower_collector.store.schema import EVENTS
 from watchtower_collector.store.stats import StatsQuery, select_totals
 
-
-@pytest.fixture
-def database():
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    migrate(connection)
-    yield connection
-    connection.close()
-
-
-def plan(database, statement):
-    compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
-    steps = database.execute(f"EXPLAIN QUERY PLAN {compiled}", compiled.params)
-    return "\n".join(step[-1] for step in steps)
-
-
 SINCE = {"since": 1}
 WEB_1 = Texts(("web-1",))
-PLANS = {
-    "the latest": (EventQuery(), "events_timestamp"),
-    "a range of time": (EventQuery(since=1, until=2), "events_timestamp (timestamp>? AND"),
-    "a host": (
-        EventQuery(hostname=WEB_1, **SINCE),
-        "events_hostname (hostname=? AND timestamp",
-    ),
-    "a user": (EventQuery(user=Texts(("alice",)), **SINCE), "events_user (user=? AND timestamp>?"),
-    "a type": (EventQuery(type=Texts(("login",)), **SINCE), "events_type (type=? AND timestamp>?"),
+ROOT = Texts(("root",))
+ADDRESS = (network_range("203.0.113.7"),)
+# Each is in order as it is read: nothing is sorted, and reading ends with the page.
+ORDERED = {
+    "the latest": (EventQuery(), "events_time"),
+    "a range of time": (EventQuery(since=1, until=2), "events_time (timestamp>? AND"),
+    "a host": (EventQuery(hostname=WEB_1, **SINCE), "events_hostname (hostname=? AND timestamp"),
+    "a user": (EventQuery(user=ROOT, **SINCE), "events_user (user=? AND timestamp>?"),
+    "a type": (EventQuery(type=ROOT, **SINCE), "events_type (type=? AND timestamp>?"),
     "an address": (
-        EventQuery(sources=(network_range("203.0.113.7"),), **SINCE),
+        EventQuery(sources=ADDRESS, **SINCE),
         "events_source (source_addr=? AND timestamp>?",
     ),
-    "free text": (EventQuery(text="x", **SINCE), "events_timestamp (timestamp>?"),
+    "free text": (EventQuery(text="x", **SINCE), "events_time (timestamp>?"),
+    "labels": (EventQuery(region=ROOT, flagged=True, **SINCE), "events_time (timestamp>?"),
+}
+WEB = Texts(prefixes=("web-",))
+NETWORK = (network_range("203.0.113.0/24"),)
+MANY_USERS = tuple(f"user{n}" for n in range(11))
+# These have few events in all, which are sorted.
+SORTED = {
+    "a beginning": (EventQuery(hostname=WEB), "INDEX events_hostname (hostname>? AND hostname<?)"),
+    "users": (
+        EventQuery(user=Texts(MANY_USERS), **SINCE),
+        "COVERING INDEX events_user (user=? AND timestamp>?",
+    ),
+    "a network": (
+        EventQuery(sources=NETWORK),
+        "COVERING INDEX events_source (source_addr>? AND source_addr<?)",
+    ),
+    "a network and a host": (
+        EventQuery(sources=(*NETWORK, *ADDRESS), hostname=WEB),
+        "COVERING INDEX events_source (source_addr>? AND source_addr<?)",
+    ),
 }
 
 
-@pytest.mark.parametrize("after", [None, Position(5, 5)], ids=["first page", "later page"])
-@pytest.mark.parametrize(("query", "index"), PLANS.values(), ids=PLANS.keys())
-def test_a_page_is_read_in_order_from_an_index(database, query, index, after):
-    steps = plan(database, select_page(query, after, 100))
+@pytest.fixture(params=["without statistics", "with statistics"])
+def connection(request, store, make_row):
+    """A connection to a store where half of the events are of one user, for statistics' sake."""
+    users = ["root", *(f"user{n}" for n in range(30))]
+    store.append([make_row(user=user, source_ip="203.0.113.7") for user in users])
+    store.append([make_row(user="root", hostname=f"web-{n}") for n in range(30)])
+    if request.param == "with statistics":
+        store.write(lambda connection: connection.exec_driver_sql("ANALYZE"))
+    with store._read_engine.connect() as connection:
+        yield connection
+
+
+@pytest.fixture(autouse=True)
+def hardly_any_newest(monkeypatch):
+    """The newest events, which are looked at first, are one."""
+    monkeypatch.setattr(sqlite_indexes, "NEWEST", 1)
+
+
+def plan(connection, query, after=None):
+    """Return how the last statement is run of those that read a page."""
+    asked = []
+
+    def note(_connection, _cursor, statement, parameters, *_):
+        asked.append((statement, parameters))
+
+    sa.event.listen(connection, "before_cursor_execute", note)
+    page(connection, query, after, 100)
+    sa.event.remove(connection, "before_cursor_execute", note)
+    statement, parameters = asked[-1]
+    steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+    return "\n".join(step[-1] for step in steps)
+
+
+@pytest.mark.parametrize("after", [None, Position(2**60, 5)], ids=["first page", "later page"])
+@pytest.mark.parametrize(("query", "index"), ORDERED.values(), ids=ORDERED.keys())
+def test_a_page_is_read_in_order_from_an_index(connection, query, index, after):
+    steps = plan(connection, query, after)
     assert index.split("(")[0].strip() in steps
     if after is None:
         assert index in steps
     assert "TEMP B-TREE" not in steps, "the whole result is sorted for one page"
 
 
-def test_a_network_is_a_range_scan(database):
-    query = EventQuery(sources=(network_range("203.0.113.0/24"),))
-    steps = plan(database, select_page(query, None, 100))
-    assert "events_source (source_addr>? AND source_addr<?)" in steps
+@pytest.mark.parametrize("after", [None, Position(2**60, 5)], ids=["first page", "later page"])
+@pytest.mark.parametrize(("query", "index"), SORTED.values(), ids=SORTED.keys())
+def test_a_rare_filter_is_read_from_its_index(connection, query, index, after):
+    steps = plan(connection, query, after)
+    assert index.split("(")[0].strip() in steps
+    if after is None:
+        assert index in steps
+    assert "events_time" not in steps
+    assert "SEARCH events USING INTEGER PRIMARY KEY" in steps
 
 
-def test_a_later_page_starts_where_the_one_before_ended(database):
-    steps = plan(
-        database, select_page(EventQuery(hostname=Texts(("web-1",))), Position(5, 5), 100)
-    )
+@pytest.mark.parametrize(("query", "_index"), SORTED.values(), ids=SORTED.keys())
+def test_a_frequent_filter_is_decided_as_time_goes_back(connection, monkeypatch, query, _index):
+    monkeypatch.setattr(sqlite_indexes, "FEW", 10)
+    monkeypatch.setattr(sqlite_indexes, "MANY", 10)
+    steps = plan(connection, query)
+    assert "INDEX events_time" in steps
+    assert "TEMP B-TREE" not in steps
+
+
+@pytest.mark.parametrize("few", [0, 31], ids=["after the newest", "at once"])
+def test_of_several_filters_a_rare_one_is_read(connection, monkeypatch, few):
+    monkeypatch.setattr(sqlite_indexes, "FEW", few)
+    monkeypatch.setattr(sqlite_indexes, "MANY", 30)
+    login, user7 = Texts(("login",)), Texts(("user7",))
+    host = Texts(("web-7",))
+    assert "events_user (user=?" in plan(connection, EventQuery(user=user7, type=login))
+    assert "events_hostname (hostname=?" in plan(connection, EventQuery(user=ROOT, hostname=host))
+    assert "events_time" in plan(connection, EventQuery(sources=NETWORK, type=login, text="x"))
+
+
+def test_a_few_values_are_read_in_turn(connection):
+    query = EventQuery(user=Texts(("root", "user1", "user2")), **SINCE)
+    for after in (None, Position(2**60, 5)):
+        steps = plan(connection, query, after)
+        assert steps.count("COVERING INDEX events_user (user=? AND timestamp>?") == 3
+        assert "events_time" not in steps
+
+
+def test_a_later_page_starts_where_the_one_before_ended(connection):
+    steps = plan(connection, EventQuery(hostname=WEB_1), Position(2**60, 5))
     assert "events_hostname (hostname=? AND timestamp<?)" in steps
+    steps = plan(connection, EventQuery(region=WEB_1), Position(2**60, 5))
+    assert "events_time (timestamp<?)" in steps
 
 
-@pytest.mark.parametrize("query", [query for query, _ in PLANS.values()], ids=PLANS.keys())
-def test_a_stream_goes_by_id_whatever_it_looks_for(database, query):
-    steps = plan(database, select_step(query, 5, 100))
+def plan_of(connection, statement):
+    """Return the plan of a statement whose parameters do not matter."""
+    compiled = statement.compile(connection.engine, compile_kwargs={"render_postcompile": True})
+    asked = f"EXPLAIN QUERY PLAN {compiled}"
+    values = tuple(compiled.params[name] for name in compiled.positiontup)
+    return "\n".join(step[-1] for step in connection.exec_driver_sql(asked, values))
+
+
+@pytest.mark.parametrize("query", [query for query, _ in ORDERED.values()], ids=ORDERED.keys())
+def test_a_stream_goes_by_id_whatever_it_looks_for(connection, query):
+    steps = plan_of(connection, select_step(query, 5, 100))
     assert "USING INTEGER PRIMARY KEY (rowid>?)" in steps
     assert "INDEX events" not in steps
 
@@ -81,24 +157,32 @@ def test_a_stream_goes_by_id_whatever_it_looks_for(database, query):
 @pytest.mark.parametrize(
     ("query", "index"),
     [
-        (EventQuery(since=1, until=2), "events_timestamp"),
-        (EventQuery(hostname=Texts(("web-1",)), **SINCE), "events_hostname"),
-        (EventQuery(user=Texts(("alice",)), **SINCE), "events_user"),
-        (EventQuery(type=Texts(("login",)), **SINCE), "events_type"),
-        (EventQuery(sources=(network_range("203.0.113.7"),), **SINCE), "events_source"),
+        (EventQuery(since=1, until=2), "events_time"),
+        (EventQuery(hostname=WEB_1, **SINCE), "events_hostname"),
+        (EventQuery(user=ROOT, **SINCE), "events_user"),
+        (EventQuery(type=ROOT, **SINCE), "events_type"),
+        (EventQuery(sources=ADDRESS, **SINCE), "events_source"),
     ],
 )
-def test_hours_are_counted_in_an_index_alone(database, query, index):
+def test_hours_are_counted_in_an_index_alone(connection, query, index):
     asked = StatsQuery(query, None, 10, range(0), 3_600)
-    assert f"COVERING INDEX {index} (" in plan(database, select_totals(asked))
+    assert f"COVERING INDEX {index} (" in plan_of(connection, select_totals(asked))
 
 
-def test_a_repeated_event_id_is_looked_up(database):
+def test_a_repeated_event_id_is_looked_up(connection):
     statement = sa.select(EVENTS.c.id).where(EVENTS.c.event_id == b"x" * 16)
-    assert "events_event_id (event_id=?)" in plan(database, statement)
+    assert "events_event_id (event_id=?)" in plan_of(connection, statement)
 
 
-def test_no_index_is_without_its_query(database):
-    named = {name for (name,) in database.execute("SELECT name FROM pragma_index_list('events')")}
-    used = {index.split(" ")[0] for _, index in PLANS.values()} | {"events_event_id"}
+def test_every_column_that_is_filtered_by_is_in_the_index_of_time(connection):
+    statement = "SELECT name FROM pragma_index_info('events_time')"
+    columns = set(connection.exec_driver_sql(statement).scalars())
+    filtered = set(EventQuery.__dataclass_fields__) - {"since", "until", "text", "sources"}
+    assert columns == filtered | {"timestamp", "id", "source_addr"}
+
+
+def test_no_index_is_without_its_query(connection):
+    statement = "SELECT name FROM pragma_index_list('events')"
+    named = set(connection.exec_driver_sql(statement).scalars())
+    used = {index.split(" ")[0] for _, index in ORDERED.values()} | {"events_event_id"}
     assert named == used
