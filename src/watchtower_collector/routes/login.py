@@ -1,5 +1,6 @@
 """``POST /login``: events come in."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 
 from fastapi import HTTPException
@@ -19,6 +20,7 @@ from watchtower_collector.timestamps import now_us
 from watchtower_collector.writer import Writer
 
 MAX_EVENTS = 1_000  # in one array
+_LARGE = 1 << 20  # bytes; a batch of an agent has half of that
 
 Names = Collection[str] | None  # of the hosts that the token speaks for; None for all
 
@@ -45,7 +47,9 @@ class Login:
 
     async def _answer(self, body: bytes, names: Names) -> Response:
         try:
-            document = loads(body)
+            # A large one in a thread: it can take long, and others must be served meanwhile.
+            large = len(body) > _LARGE
+            document = await asyncio.to_thread(loads, body) if large else loads(body)
         except ValueError as error:
             return error_response(422, str(error))
         try:

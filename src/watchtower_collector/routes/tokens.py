@@ -14,6 +14,7 @@ from starlette.responses import Response
 from watchtower_collector.auth import AdminGate
 from watchtower_collector.body import BodyReader
 from watchtower_collector.errors import error_response, json_response
+from watchtower_collector.routes.parameters import check_names
 from watchtower_collector.store.tokens import Token, all_tokens, bind, expire_others, revoke
 from watchtower_collector.strict_json import loads
 from watchtower_collector.timestamps import format_rfc3339, now_us
@@ -61,7 +62,7 @@ def tokens_router(
     """Return the routes."""
     router = APIRouter(prefix="/admin/tokens", dependencies=[Depends(admin)])
 
-    @router.get("", response_model=None)
+    @router.get("", response_model=None, dependencies=[Depends(check_names(TokenParameters))])
     async def list_tokens(parameters: Annotated[TokenParameters, Query()]) -> Response:
         now = now_us()
         found = [_document(token, tokens, now) for token in tokens.all()]
