@@ -10,7 +10,13 @@ from types import SimpleNamespace
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-LIBRARY = REPOSITORY / "roles/watchtower_common/library"
+ROLES = REPOSITORY / "roles"
+
+
+def path_of(name):
+    """Return the file of one of the roles' modules."""
+    (path,) = ROLES.glob(f"*/library/{name}.py")
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +29,7 @@ def library():
     """Return one of the roles' modules, imported: ``library("watchtower_bundle")``."""
 
     def load(name):
-        spec = importlib.util.spec_from_file_location(name, LIBRARY / f"{name}.py")
+        spec = importlib.util.spec_from_file_location(name, path_of(name))
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
@@ -37,7 +43,7 @@ def run_module():
 
     def run(name, parameters, environment=None):
         result = subprocess.run(
-            [sys.executable, LIBRARY / f"{name}.py"],
+            [sys.executable, path_of(name)],
             input=json.dumps({"ANSIBLE_MODULE_ARGS": parameters}),
             capture_output=True,
             text=True,

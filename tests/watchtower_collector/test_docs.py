@@ -101,6 +101,7 @@ def test_the_curl_examples_work(collector, repository, make_event, tmp_path):
     settings_file.write_text(
         jinja2.Template(template, undefined=jinja2.StrictUndefined).render(
             watchtower_collector_admin_api_key=collector._environment["ADMIN_API_KEY"],
+            watchtower_collector_admin_api_key_previous="",
             watchtower_collector_agent_token=collector._environment["WATCHTOWER_AGENT_TOKEN"],
         )
     )
