@@ -91,6 +91,20 @@ def test_rotating_one_hosts_token_loses_no_login():
     assert sorted(token["hostname"] for token in tokens(state="active")) == sorted(AGENTS)
 
 
+def test_an_old_token_can_be_ended_at_once():
+    """What waits meanwhile is sent with the new one."""
+    before = token_of(COLLECTOR)
+    (TOKENS / COLLECTOR).unlink()
+    port = log_in(COLLECTOR)
+    at_once = ("-e", "watchtower_agent_token_overlap_days=0")
+    result = playbook("agents", "--limit", COLLECTOR, *at_once)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert show(before, COLLECTOR)[0] == 401
+    assert [token["state"] for token in tokens(hostname=COLLECTOR)] == ["expired", "active"]
+    wait_for_login(COLLECTOR, port)
+    wait_for_login(COLLECTOR, log_in(COLLECTOR))
+
+
 def test_a_revoked_token_is_named_with_the_fix():
     (token,) = tokens(hostname="agent-12")
     key = f"X-Admin-Api-Key: {secret('admin_api_key')}"
