@@ -13,6 +13,7 @@ from watchtower_collector.auth import AdminGate, AgentGate
 from watchtower_collector.body import BodyReader
 from watchtower_collector.errors import add_error_handlers
 from watchtower_collector.reader import Reader
+from watchtower_collector.retention import Retention
 from watchtower_collector.routes.audit import audit_router
 from watchtower_collector.routes.events import events_router
 from watchtower_collector.routes.healthz import healthz_router
@@ -43,11 +44,15 @@ def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         writer.start()
-        noting = asyncio.create_task(tokens.note_uses(writer))
+        background = [
+            asyncio.create_task(tokens.note_uses(writer)),
+            asyncio.create_task(Retention(store, writer, settings.retention).run()),
+        ]
         try:
             yield
         finally:
-            noting.cancel()
+            for task in background:
+                task.cancel()
             await tokens.note_use(writer)
             await writer.stop()
 

@@ -1,10 +1,13 @@
-"""Log lines on standard error, one each, with the priorities that journald understands."""
+"""Log lines on standard error: JSON for the journal, words for a terminal."""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
+
+from watchtower_collector.timestamps import format_rfc3339
 
 # sd-daemon(3): "<N>" at the start of a line sets its priority, N as in syslog(3).
 _PRIORITIES = (
@@ -16,20 +19,29 @@ _PRIORITIES = (
 
 
 class _JournalFormatter(logging.Formatter):
+    """One JSON object a line, whatever the message holds, behind its priority."""
+
     def format(self, record: logging.LogRecord) -> str:
-        prefix = next((p for level, p in _PRIORITIES if record.levelno >= level), "<7>")
-        # journald takes each line as an entry of its own: every line needs the prefix.
-        return "\n".join(prefix + line for line in super().format(record).splitlines())
+        priority = next((p for level, p in _PRIORITIES if record.levelno >= level), "<7>")
+        line = {
+            "time": format_rfc3339(int(record.created * 1_000_000)),
+            "level": record.levelname.lower(),
+            "source": record.name.removeprefix("watchtower_collector."),
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return priority + json.dumps(line)
 
 
 def configure_logging() -> None:
-    """Send log lines to standard error; with priorities where that is the journal.
+    """Send log lines to standard error; as JSON, with priorities, where that is the journal.
 
     systemd sets ``JOURNAL_STREAM`` where standard error goes to the journal (systemd.exec(5)).
     """
     handler = logging.StreamHandler()
     if "JOURNAL_STREAM" in os.environ:
-        handler.setFormatter(_JournalFormatter("%(message)s"))
+        handler.setFormatter(_JournalFormatter())
     else:
         handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -8,6 +8,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from watchtower_collector.retention import Bounds
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -37,6 +39,11 @@ PORT = Whole("WATCHTOWER_PORT", 8000, 1, 65_535)
 MAX_BODY_BYTES = Whole("WATCHTOWER_MAX_BODY_BYTES", 8 << 20, 64 << 10, 64 << 20)
 # An array of 1,000 events must always fit into an empty queue.
 QUEUE_EVENTS = Whole("WATCHTOWER_QUEUE_EVENTS", 20_000, 1_000, 1_000_000)
+# Days and megabytes (2^20 bytes) of which 0 stands for no bound.
+RETENTION_DAYS = Whole("WATCHTOWER_RETENTION_DAYS", 0, 0, 36_500)
+RETENTION_MB = Whole("WATCHTOWER_RETENTION_MB", 0, 0, 100_000_000)
+HEARTBEAT_DAYS = Whole("WATCHTOWER_HEARTBEAT_DAYS", 7, 0, 36_500)
+WHOLES = (PORT, MAX_BODY_BYTES, QUEUE_EVENTS, RETENTION_DAYS, RETENTION_MB, HEARTBEAT_DAYS)
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_DB_PATH = "/var/lib/watchtower/watchtower.db"
 NAMES = frozenset(
@@ -46,7 +53,7 @@ NAMES = frozenset(
         "WATCHTOWER_AGENT_TOKEN",
         "WATCHTOWER_DB_PATH",
         "WATCHTOWER_HOST",
-        *(setting.name for setting in (PORT, MAX_BODY_BYTES, QUEUE_EVENTS)),
+        *(setting.name for setting in WHOLES),
     }
 )
 
@@ -65,6 +72,7 @@ class Settings:
     port: int
     max_body_bytes: int
     queue_events: int
+    retention: Bounds
 
 
 def _secret(
@@ -141,6 +149,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         port=_whole(environment, PORT, mistakes),
         max_body_bytes=_whole(environment, MAX_BODY_BYTES, mistakes),
         queue_events=_whole(environment, QUEUE_EVENTS, mistakes),
+        retention=Bounds(
+            days=_whole(environment, RETENTION_DAYS, mistakes) or None,
+            heartbeat_days=_whole(environment, HEARTBEAT_DAYS, mistakes) or None,
+            bytes=(_whole(environment, RETENTION_MB, mistakes) << 20) or None,
+        ),
     )
     if mistakes:
         raise SettingsError(mistakes)

@@ -28,6 +28,7 @@ _TURN_SECONDS = 1.0
 _PROBE_WELL_SECONDS = 30.0
 _PROBE_ILL_SECONDS = 1.0
 STALL_SECONDS = 30.0
+_TIDY_SECONDS = 60.0
 _FULL_LINE_SECONDS = 10.0
 
 _log = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turned_at = self._tried_at = time.monotonic()
+        self._tidied_at = time.monotonic()
         self._failure: StoreUnavailableError | None = None
         self._failing_since = 0.0
 
@@ -164,6 +166,9 @@ class Writer:
                 return
             elif not batch and self._probe_due():
                 self._try(self._store.probe)
+            if time.monotonic() - self._tidied_at >= _TIDY_SECONDS:
+                self._tidied_at = time.monotonic()
+                self._try(self._store.tidy)
 
     def _gather(self) -> tuple[list[_Submission], _Call | _Then]:
         """Wait for a submission, take what else is there, and say what comes after them."""

@@ -50,7 +50,7 @@ def test_every_setting_is_documented_and_no_other(page):
 
 
 def test_the_defaults_of_the_settings_are_the_documented_ones(page):
-    for number in (settings.PORT, settings.MAX_BODY_BYTES, settings.QUEUE_EVENTS):
+    for number in settings.WHOLES:
         assert f"| `{number.name}` | `{number.default}` |" in page
     assert f"| `WATCHTOWER_HOST` | `{settings.DEFAULT_HOST}` |" in page
     assert f"| `WATCHTOWER_DB_PATH` | `{settings.DEFAULT_DB_PATH}` |" in page

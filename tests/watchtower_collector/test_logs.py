@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ try:
     1 / 0
 except ZeroDivisionError:
     logging.getLogger("x").exception("a defect")
+logging.getLogger("x").warning("two%slines and %s", chr(10) + "<0>", '"quotes"')
 """
 
 
@@ -32,11 +34,21 @@ def lines(repository):
     return run
 
 
-def test_in_the_journal_every_line_has_its_priority(lines):
+def test_in_the_journal_every_event_is_a_line_of_json_with_its_priority(lines):
     found = lines(JOURNAL_STREAM="8:1")
-    assert found[:4] == ["<2>a line", "<3>a line", "<4>a line", "<6>a line"]
-    assert "<3>a defect" in found
-    assert all(line.startswith("<") for line in found), "a traceback's lines are lines, too"
+    assert [line[:3] for line in found] == ["<2>", "<3>", "<4>", "<6>", "<3>", "<4>"]
+    documents = [json.loads(line[3:]) for line in found]
+    assert [document["level"] for document in documents[:4]] == [
+        "critical",
+        "error",
+        "warning",
+        "info",
+    ]
+    assert all(set(document) >= {"time", "source", "message"} for document in documents)
+    defect = documents[4]
+    assert defect["message"] == "a defect"
+    assert "ZeroDivisionError" in defect["traceback"]
+    assert documents[5]["message"] == 'two\n<0>lines and "quotes"'
 
 
 def test_in_a_terminal_lines_have_words(lines):

@@ -61,7 +61,7 @@ def test_a_restart_refuses_no_connection(collector, make_event):
 
 def test_what_was_posted_when_sigterm_came_is_answered(collector, make_event):
     """A held lock keeps the commit waiting while the signal comes."""
-    collector.start()
+    collector.start(WATCHTOWER_HEARTBEAT_DAYS="0")  # nothing else writes
     path = collector._environment["WATCHTOWER_DB_PATH"]
     lock = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     lock.execute("BEGIN IMMEDIATE")

@@ -100,5 +100,19 @@ class EventStore(Protocol):
             StoreUnavailableError: it cannot read, or it takes too long.
         """
 
+    def used_bytes(self) -> int:
+        """Return how many bytes the events and all else take; from a reader's thread.
+
+        Raises:
+            StoreUnavailableError: it cannot be read.
+        """
+
+    def tidy(self) -> None:
+        """Do what the database needs from time to time. The writer's thread only.
+
+        Raises:
+            StoreUnavailableError: it could not be done.
+        """
+
     def close(self) -> None:
         """Give everything back. No other call may follow."""

@@ -25,6 +25,7 @@ from watchtower_collector.store.hosts import note_hosts
 from watchtower_collector.store.migrations import migrate
 from watchtower_collector.store.schema import EVENTS, STORE_STATE
 from watchtower_collector.store.sqlite_errors import explained
+from watchtower_collector.store.sqlite_upkeep import WAL_BYTES, bound_wal, used_bytes
 from watchtower_collector.timestamps import now_us
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _writer_pragmas(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA journal_size_limit = 67108864")
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
 
 
 def _begin_writing(connection: sa.Connection) -> None:
@@ -150,6 +151,15 @@ class SQLiteStore:
             # Called after so many steps of SQLite's machine; a true answer interrupts the query.
             driver.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
             return work(connection)
+
+    def used_bytes(self) -> int:
+        """See :class:`~watchtower_collector.store.EventStore`."""
+        return self.read(used_bytes)
+
+    def tidy(self) -> None:
+        """See :class:`~watchtower_collector.store.EventStore`."""
+        with explained(self._path):
+            bound_wal(self._path)
 
     def close(self) -> None:
         """See :class:`~watchtower_collector.store.EventStore`."""

@@ -1,0 +1,105 @@
+"""Keeps the store within the bounds that the operator set, by age and by size."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from watchtower_collector.store import StoreUnavailableError
+from watchtower_collector.store.retention import (
+    delete_audit,
+    delete_heartbeats,
+    delete_oldest,
+    forget_hosts,
+)
+from watchtower_collector.timestamps import now_us
+from watchtower_collector.writer import QueueFullError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import sqlalchemy as sa
+
+    from watchtower_collector.store import EventStore
+    from watchtower_collector.writer import Writer
+
+_ROUND_SECONDS = 60.0
+# Between two chunks it stands back for so many times as long as the last one took, so that the
+# agents keep most of the writer however much there is to delete.
+_STAND_BACK = 4.0
+_DAY_US = 86_400_000_000
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What is kept; ``None`` stands for no bound."""
+
+    days: int | None
+    """Events, the audit trail, and hosts of which nothing comes any more."""
+    heartbeat_days: int | None
+    """Heartbeats; they are most of what arrives, and say nothing once they are old."""
+    bytes: int | None
+    """What the database may use; beyond it the oldest events go."""
+
+
+class Retention:
+    """Deletes in small chunks through the writer, between the commits of the agents' events."""
+
+    def __init__(self, store: EventStore, writer: Writer, bounds: Bounds) -> None:
+        self._store = store
+        self._writer = writer
+        self._bounds = bounds
+
+    async def run(self) -> None:
+        """Keep to the bounds until cancelled."""
+        while True:
+            # The writer has said what is wrong; the next round is soon.
+            with contextlib.suppress(StoreUnavailableError, QueueFullError):
+                await self.sweep()
+            await asyncio.sleep(_ROUND_SECONDS)
+
+    async def sweep(self) -> int:
+        """Delete all that is past the bounds, and return how many events that were.
+
+        Raises:
+            StoreUnavailableError: the rest stays for another time.
+            QueueFullError: likewise.
+        """
+        now = now_us()
+        events = 0
+        if self._bounds.heartbeat_days is not None:
+            beats_before = now - self._bounds.heartbeat_days * _DAY_US
+            events += await self._delete(lambda c: delete_heartbeats(c, beats_before))
+        if self._bounds.days is not None:
+            before = now - self._bounds.days * _DAY_US
+            events += await self._delete(lambda c: delete_oldest(c, before))
+            await self._delete(lambda c: delete_audit(c, before))
+            await self._writer.call(lambda c: forget_hosts(c, before))
+        if self._bounds.bytes is not None:
+            most = self._bounds.bytes
+            while await asyncio.to_thread(self._store.used_bytes) > most:
+                deleted = await self._chunk(lambda c: delete_oldest(c, None))
+                events += deleted
+                if not deleted:
+                    break
+        if events:
+            _log.info("retention deleted %d events", events)
+        return events
+
+    async def _delete(self, work: Callable[[sa.Connection], int]) -> int:
+        deleted = 0
+        while chunk := await self._chunk(work):
+            deleted += chunk
+        return deleted
+
+    async def _chunk(self, work: Callable[[sa.Connection], int]) -> int:
+        began = time.monotonic()
+        deleted = await self._writer.call(work)
+        await asyncio.sleep(_STAND_BACK * (time.monotonic() - began) if deleted else 0)
+        return deleted

@@ -1,0 +1,177 @@
+"""What is past its time goes, and nothing else."""
+
+import anyio
+import pytest
+import sqlalchemy as sa
+
+from watchtower_collector import retention as retention_module
+from watchtower_collector.retention import Bounds, Retention
+from watchtower_collector.store import StoreUnavailableError
+from watchtower_collector.store.audit import note
+from watchtower_collector.store.retention import CHUNK
+from watchtower_collector.store.schema import AUDIT, EVENTS, HOSTS
+from watchtower_collector.writer import Writer
+
+DAY = 86_400_000_000
+NOW = 20_000 * DAY
+FOR_EVER = Bounds(days=None, heartbeat_days=None, bytes=None)
+
+
+@pytest.fixture
+def fill(store):
+    """A function that stores events received so many days ago, each with a host of its own."""
+
+    def add(*days, kind="login", age=None, size=0):
+        rows = []
+        for number, day in enumerate(days):
+            row = dict.fromkeys(column.name for column in EVENTS.columns)
+            row |= {"type": kind, "hostname": f"{kind}-{day}-{number}", "raw_message": "x" * size}
+            row |= {"flagged": False, "trusted": True, "ambiguous": False}
+            row |= {"received_at": NOW - day * DAY}
+            row["timestamp"] = NOW - (day if age is None else age) * DAY
+            rows.append(row)
+        return store.append(rows)
+
+    return add
+
+
+@pytest.fixture
+def sweep(store, monkeypatch):
+    """A function that sweeps once and returns how many events went."""
+    monkeypatch.setattr(retention_module, "now_us", lambda: NOW)
+
+    def run(bounds):
+        async def scenario():
+            writer = Writer(store, 1_000)
+            writer.start()
+            try:
+                return await Retention(store, writer, bounds).sweep()
+            finally:
+                await writer.stop()
+
+        return anyio.run(scenario)
+
+    return run
+
+
+def left(store, table=EVENTS, column="hostname"):
+    return store.read(
+        lambda c: list(c.execute(sa.select(table.c[column]).order_by(table.c[column])).scalars())
+    )
+
+
+def test_without_bounds_everything_stays(store, fill, sweep):
+    fill(0, 10_000)
+    fill(9_000, kind="heartbeat")
+    assert sweep(FOR_EVER) == 0
+    assert len(left(store)) == 3
+
+
+def test_what_is_older_goes_in_chunks(store, fill, sweep):
+    fill(*[30] * (2 * CHUNK + 7), 10, 1, 0)
+    assert sweep(Bounds(days=10, heartbeat_days=None, bytes=None)) == 2 * CHUNK + 7
+    assert [name.split("-")[1] for name in left(store)] == ["0", "1", "10"]
+
+
+def test_age_is_since_it_arrived_not_by_a_hosts_clock(store, fill, sweep):
+    """After an outage of a month, or from a host that thinks it is 1970."""
+    fill(30, age=1)
+    fill(1, age=30)
+    fill(1, age=19_999)
+    fill(1, kind="heartbeat", age=19_999)
+    assert sweep(Bounds(days=10, heartbeat_days=7, bytes=None)) == 1
+    assert len(left(store)) == 3
+
+
+def test_heartbeats_go_sooner(store, fill, sweep):
+    fill(8, 6, kind="heartbeat")
+    fill(8)
+    fill(*[9] * (CHUNK + 1), kind="heartbeat")
+    assert sweep(Bounds(days=None, heartbeat_days=7, bytes=None)) == CHUNK + 2
+    assert left(store) == ["heartbeat-6-1", "login-8-0"]
+
+
+def test_the_largest_database_loses_its_oldest_events(store, fill, sweep):
+    for day in range(20, 0, -1):
+        fill(*[day] * 200, size=1_000)
+    used = store.used_bytes()
+    assert used > 4_000_000
+    most = used // 2
+    assert sweep(Bounds(days=None, heartbeat_days=None, bytes=most)) > 0
+    assert most * 0.8 < store.used_bytes() <= most
+    days = {int(name.split("-")[1]) for name in left(store)}
+    assert min(days) == 1
+    assert max(days) < 20
+    assert len(days) == max(days), "the newest stay, without a hole"
+
+
+def test_a_bound_that_nothing_can_keep_ends(store, fill, sweep):
+    fill(1, 2, 3)
+    assert sweep(Bounds(days=None, heartbeat_days=None, bytes=1)) == 3
+
+
+def test_ids_of_deleted_events_never_come_back(store, fill, sweep):
+    last = fill(30, 30)[-1].id
+    sweep(Bounds(days=10, heartbeat_days=None, bytes=None))
+    assert fill(0)[0].id == last + 1
+
+
+def test_the_audit_trail_and_silent_hosts_go_with_the_events(store, fill, sweep):
+    for day in (30, 1):
+        entry = dict.fromkeys(("key", "address", "method", "path", "query"), f"{day}")
+        store.write(lambda c, e=entry, d=day: note(c, {**e, "at": NOW - d * DAY, "status": 200}))
+    fill(30, 1)
+    sweep(Bounds(days=10, heartbeat_days=None, bytes=None))
+    assert left(store, AUDIT, "path") == ["1"]
+    assert left(store, HOSTS) == ["login-1-1"]
+
+
+def test_agents_are_served_between_the_chunks(store, fill, make_event):
+    """However much there is to delete, a commit waits for one chunk at most."""
+    fill(*[30] * (6 * CHUNK))
+
+    async def scenario():
+        writer = Writer(store, 1_000)
+        writer.start()
+        bounds = Bounds(days=10, heartbeat_days=None, bytes=None)
+        served = []
+        async with anyio.create_task_group() as group:
+
+            async def delete():
+                await Retention(store, writer, bounds).sweep()
+                group.cancel_scope.cancel()
+
+            group.start_soon(delete)
+            while True:
+                before = await writer.call(
+                    lambda c: c.execute(sa.select(sa.func.count()).select_from(EVENTS)).scalar()
+                )
+                served.append(before)
+        await writer.stop()
+        return served
+
+    served = anyio.run(scenario)
+    assert len(set(served)) >= 5, "somebody was served between any two chunks"
+
+
+def test_trouble_does_not_end_it(store, monkeypatch):
+    rounds = []
+
+    class Failing:
+        async def call(self, work):
+            rounds.append(work)
+            raise StoreUnavailableError("disk_full", "free some space")
+
+    monkeypatch.setattr(retention_module, "_ROUND_SECONDS", 0.001)
+    bounds = Bounds(days=10, heartbeat_days=None, bytes=None)
+
+    async def scenario():
+        with anyio.move_on_after(60):
+            async with anyio.create_task_group() as group:
+                group.start_soon(Retention(store, Failing(), bounds).run)
+                while len(rounds) < 3:
+                    await anyio.sleep(0.001)
+                group.cancel_scope.cancel()
+
+    anyio.run(scenario)
+    assert len(rounds) >= 3
