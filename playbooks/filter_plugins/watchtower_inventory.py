@@ -32,6 +32,8 @@ SECRETS = (
 AGENT_TOKEN, SHARED_TOKEN, ADMIN_KEY, PREVIOUS_KEY = SECRETS
 # These may be empty, for none.
 OPTIONAL_SECRETS = (SHARED_TOKEN, PREVIOUS_KEY)
+OVERLAP = "watchtower_agent_token_overlap_days"
+MOST_OVERLAP_DAYS = 366
 HOW_TO_MAKE_ONE = (
     "make one with `openssl rand -hex 32`, or remove the variable and let the first run make one"
 )
@@ -182,6 +184,16 @@ def bad_labels(variables: Settings) -> Iterator[str]:
             )
 
 
+def bad_overlap(variables: Settings) -> Iterator[str]:
+    """Yield a sentence for an overlap of tokens that the collector would refuse."""
+    days = variables.get(OVERLAP)
+    if days is None:
+        return
+    text = str(days)
+    if not re.fullmatch("[0-9]{1,3}", text) or int(text) > MOST_OVERLAP_DAYS:
+        yield f"{OVERLAP} is {text!r}; it is a whole number of days from 0 to {MOST_OVERLAP_DAYS}"
+
+
 CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (
     bad_secrets,
     same_secrets,
@@ -190,6 +202,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (
     bad_networks,
     bad_certificate,
     bad_labels,
+    bad_overlap,
 )
 
 

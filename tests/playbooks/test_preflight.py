@@ -52,7 +52,7 @@ WRONG = f"""\
             agent-10:
               ansible_host: 192.0.2.20
               watchtower_agent_collector_url: https://me:{URL_PASSWORD}@collector
-            twin-1: {{ansible_host: 192.0.2.30}}
+            twin-1: {{ansible_host: 192.0.2.30, watchtower_agent_token_overlap_days: 367}}
             twin-2: {{ansible_host: 192.0.2.30}}
             behind-1: {{ansible_host: 10.0.0.5, ansible_ssh_common_args: -J jump-1}}
             behind-2: {{ansible_host: 10.0.0.5, ansible_ssh_common_args: -J jump-2}}
@@ -71,6 +71,7 @@ LINES = [
     ("agent-4", "watchtower_agent_token cannot be filled in", "vault_token"),
     ("agent-5", "watchtower_agent_regoin", "did you mean watchtower_agent_region?"),
     ("agent-1 and 17 more", "watchtower_agent_hostgroup", "mean watchtower_agent_host_group?"),
+    ("twin-1", "watchtower_agent_token_overlap_days is '367'", "from 0 to 366"),
     ("agent-6", "watchtower_agent_region", "up to 64 letters, digits"),
     ("agent-7", "watchtower_agent_collector_url", "must begin with https://"),
     ("agent-8", "watchtower_agent_collector_url", "without a path"),
