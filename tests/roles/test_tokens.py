@@ -106,9 +106,11 @@ def answering(*answers):
     with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        yield server.server_port, sent
-        server.shutdown()
-        thread.join()
+        try:
+            yield server.server_port, sent
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.fixture

@@ -83,13 +83,17 @@ def test_a_refusal_in_the_collectors_own_words(stand_in, collector, status, verd
 
 
 @pytest.mark.parametrize(
-    ("reason", "verdict"),
-    [("foreign_host", Verdict.FOREIGN_HOST), ("another", Verdict.NOT_UNDERSTOOD)],
+    ("status", "reason", "verdict"),
+    [
+        (403, "foreign_host", Verdict.FOREIGN_HOST),
+        (403, "another", Verdict.NOT_UNDERSTOOD),
+        (400, "foreign_host", Verdict.NOT_UNDERSTOOD),
+    ],
 )
 def test_a_token_for_another_host_in_the_collectors_own_words(
-    stand_in, collector, reason, verdict
+    stand_in, collector, status, reason, verdict
 ):
-    stand_in.script.append((403, {}, error_response(403, "because", reason=reason).body))
+    stand_in.script.append((status, {}, error_response(status, "because", reason=reason).body))
     answer = collector.post(EVENTS)
     assert answer.verdict is verdict
     assert "because" in answer.detail
