@@ -90,6 +90,8 @@ def start(path: Path) -> tuple[subprocess.Popen[bytes], httpx.Client]:
         "ADMIN_API_KEY": KEY,
         "WATCHTOWER_AGENT_TOKEN": "agent-token-of-the-benchmark-0123456789",
         "WATCHTOWER_DB_PATH": str(path),
+        # The year of history stays as it is, its heartbeats too.
+        "WATCHTOWER_HEARTBEAT_DAYS": "0",
         "WATCHTOWER_PORT": str(port),
     }
     program = [sys.executable, "-m", "watchtower_collector"]

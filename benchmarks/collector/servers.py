@@ -95,6 +95,8 @@ def collector(database: Path) -> Iterator[Server]:
             "ADMIN_API_KEY": secrets.token_urlsafe(),
             "WATCHTOWER_AGENT_TOKEN": TOKEN,
             "WATCHTOWER_DB_PATH": str(database),
+            # The year of history stays as it is, its heartbeats too.
+            "WATCHTOWER_HEARTBEAT_DAYS": "0",
         }
         command = [sys.executable, "-c", _LAUNCHER, str(number)]
         log = database.with_suffix(".log")

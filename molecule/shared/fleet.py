@@ -97,8 +97,13 @@ def address(host: str) -> str:
 
 
 def secret(name: str) -> str:
-    """Return a secret of the scenario's inventory: ``agent_token`` or ``admin_api_key``."""
+    """Return a secret of the scenario's inventory, by the name of its file."""
     return (INVENTORY / ".watchtower/secrets" / name).read_text().strip()
+
+
+def token_of(host: str) -> str:
+    """Return the token of a host's agent."""
+    return secret(f"agent_tokens/{host}")
 
 
 def curl(collector: str, path: str, *arguments: str, header: str = "") -> tuple[int, str]:

@@ -120,6 +120,8 @@ def start_hosts() -> None:
         f"{name}:{variables['debian_suite']}"
         for group in inventory.values()
         for name, variables in group["hosts"].items()
+        # A host of two groups is described in one of them.
+        if "debian_suite" in variables
     ]
     testhosts("up", FLEET, str(STATE), *hosts)
 

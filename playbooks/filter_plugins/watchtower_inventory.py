@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import itertools
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -26,8 +27,14 @@ SECRETS = (
     "watchtower_agent_token",
     "watchtower_collector_agent_token",
     "watchtower_collector_admin_api_key",
+    "watchtower_collector_admin_api_key_previous",
+    "watchtower_collector_metrics_key",
 )
-AGENT_TOKEN, EXPECTED_TOKEN, ADMIN_KEY = SECRETS
+AGENT_TOKEN, SHARED_TOKEN, ADMIN_KEY, PREVIOUS_KEY, METRICS_KEY = SECRETS
+# These may be empty, for none.
+OPTIONAL_SECRETS = (SHARED_TOKEN, PREVIOUS_KEY, METRICS_KEY)
+OVERLAP = "watchtower_agent_token_overlap_days"
+MOST_OVERLAP_DAYS = 366
 HOW_TO_MAKE_ONE = (
     "make one with `openssl rand -hex 32`, or remove the variable and let the first run make one"
 )
@@ -69,6 +76,8 @@ def bad_secrets(variables: Settings) -> Iterator[str]:
         if name not in variables:
             continue
         secret = "" if variables[name] is None else str(variables[name])
+        if not secret and name in OPTIONAL_SECRETS:
+            continue
         if len(secret) < SECRET_LENGTH:
             yield (
                 f"{name} has {len(secret)} characters, and {SECRET_LENGTH} are the least; "
@@ -76,12 +85,19 @@ def bad_secrets(variables: Settings) -> Iterator[str]:
             )
         elif not SECRET.fullmatch(secret):
             yield f"{name} has characters other than letters, digits, _ and -; {HOW_TO_MAKE_ONE}"
-    key = variables.get(ADMIN_KEY)
-    for name in (AGENT_TOKEN, EXPECTED_TOKEN):
-        if key is not None and key == variables.get(name):
+
+
+def same_secrets(variables: Settings) -> Iterator[str]:
+    """Yield a sentence for each two secrets of the collector's that are the same.
+
+    The collector would not start with them.
+    """
+    names = [name for name in SECRETS if name != AGENT_TOKEN and variables.get(name)]
+    for first, second in itertools.combinations(names, 2):
+        if variables[first] == variables[second]:
             yield (
-                f"{name} and {ADMIN_KEY} are the same; every agent would hold the key to all "
-                f"events. Make two"
+                f"{first} and {second} are the same; whoever has one could do what the other is "
+                f"for. Make two"
             )
 
 
@@ -169,13 +185,25 @@ def bad_labels(variables: Settings) -> Iterator[str]:
             )
 
 
+def bad_overlap(variables: Settings) -> Iterator[str]:
+    """Yield a sentence for an overlap of tokens that the collector would refuse."""
+    days = variables.get(OVERLAP)
+    if days is None:
+        return
+    text = str(days)
+    if not re.fullmatch("[0-9]{1,3}", text) or int(text) > MOST_OVERLAP_DAYS:
+        yield f"{OVERLAP} is {text!r}; it is a whole number of days from 0 to {MOST_OVERLAP_DAYS}"
+
+
 CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (
     bad_secrets,
+    same_secrets,
     bad_url,
     bad_site,
     bad_networks,
     bad_certificate,
     bad_labels,
+    bad_overlap,
 )
 
 
@@ -213,13 +241,8 @@ def disagreements(
     collector: Settings, agents: list[str], settings: Mapping[str, Settings]
 ) -> Iterator[str]:
     """Yield a sentence for each setting in which agents do not fit their collector."""
-    expected = collector.get(EXPECTED_TOKEN)
-    if strangers := [host for host in agents if settings[host].get(AGENT_TOKEN) != expected]:
-        yield (
-            f"{and_more(strangers)}: {AGENT_TOKEN} is not what the collector expects "
-            f"({EXPECTED_TOKEN}), so it would refuse every event. Set both for all hosts, the "
-            f'second as "{{{{ {AGENT_TOKEN} }}}}", or neither'
-        )
+    yield from keys_given_away(collector, agents, settings)
+    yield from tokens_of_several(collector, agents, settings)
     tls = collector.get("watchtower_caddy_tls", "internal")
     unset = [host for host in agents if "watchtower_agent_ca_file" not in settings[host]]
     if tls != "internal" and unset:
@@ -230,19 +253,50 @@ def disagreements(
         )
 
 
+def keys_given_away(
+    collector: Settings, agents: list[str], settings: Mapping[str, Settings]
+) -> Iterator[str]:
+    """Yield a sentence for each admin key of the collector's that agents show as their token."""
+    for name in (ADMIN_KEY, PREVIOUS_KEY):
+        key = collector.get(name)
+        if holders := [host for host in agents if key and settings[host].get(AGENT_TOKEN) == key]:
+            yield (
+                f"{and_more(holders)}: {AGENT_TOKEN} is the collector's {name}; whoever is root "
+                f"there would hold the key to all events. Make two"
+            )
+
+
+def tokens_of_several(
+    collector: Settings, agents: list[str], settings: Mapping[str, Settings]
+) -> Iterator[str]:
+    """Yield a sentence for each token that several agents have, and that is not the shared one."""
+    sharing = defaultdict(list)
+    for host in agents:
+        if token := settings[host].get(AGENT_TOKEN):
+            sharing[token].append(host)
+    for token, hosts in sharing.items():
+        if len(hosts) > 1 and token != collector.get(SHARED_TOKEN):
+            yield (
+                f"{and_more(hosts)}: they have the same {AGENT_TOKEN}, so each could report "
+                f"logins in the name of the others. Remove the variable, and each gets its own; "
+                f"or, if they are to share one, set {SHARED_TOKEN} for the collector to the same"
+            )
+
+
 def several_inventories(
     hosts: list[str], hostvars: Mapping[str, Settings], settings: Mapping[str, Settings]
 ) -> Iterator[str]:
-    """Yield a sentence when hosts would look for their secrets beside different inventories."""
+    """Yield a sentence when hosts would look for what is kept beside different inventories."""
     folders = defaultdict(list)
     for host in hosts:
-        if not {AGENT_TOKEN, EXPECTED_TOKEN} & settings[host].keys():
+        if not settings[host].keys() >= {AGENT_TOKEN, "watchtower_agent_ca_file"}:
             folders[hostvars[host].get("inventory_dir")].append(host)
     if len(folders) > 1:
         places = "; ".join(f"{and_more(found)} in {folder}" for folder, found in folders.items())
         yield (
-            f"the hosts come from several inventories ({places}), and the secrets are kept beside "
-            f"one. Put the hosts into one folder, or set the tokens and watchtower_agent_ca_file"
+            f"the hosts come from several inventories ({places}), and the secrets and the "
+            f"collector's CA are kept beside one. Put the hosts into one folder, or set "
+            f"{AGENT_TOKEN} and watchtower_agent_ca_file for the agents"
         )
 
 

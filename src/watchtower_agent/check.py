@@ -19,6 +19,8 @@ from watchtower_agent.settings import SettingsError
 from watchtower_agent.spool import FILE_NAME
 from watchtower_agent.spool_file import DamagedSpoolError, NewerSpoolError, SpoolError
 from watchtower_agent.spool_report import MissingSpoolError, read_spool
+from watchtower_agent.status import is_running
+from watchtower_agent.vitals import read_vitals
 from watchtower_agent.wakeup import Wakeup
 
 if TYPE_CHECKING:
@@ -62,7 +64,10 @@ def run_checks() -> Iterator[Result]:
     yield from _check_state(directory, in_use=service is not None and service.is_running)
     yield from _check_journal()
     if settings is not None:
-        yield from _check_collector(settings, configuration)
+        tried = list(_check_collector(settings, configuration))
+        yield from tried
+        if not any(result.failed for result in tried):
+            yield from _check_events(Path(configuration.environment["RUNTIME_DIRECTORY"]), service)
     yield from _check_service(service)
 
 
@@ -168,6 +173,16 @@ def _check_collector(settings: Settings, configuration: Configuration) -> Iterat
         if name.lower().endswith("_proxy"):
             os.environ[name] = value
     yield from check_collector(settings)
+
+
+def _check_events(directory: Path, service: Service | None) -> Iterator[Result]:
+    """Tell what no request without events brings to light: they carry another host's name."""
+    vitals = None
+    with suppress(PermissionError):
+        vitals = read_vitals(directory)
+    if vitals is not None and vitals.text("sending_trouble") and is_running(service, vitals):
+        what = f"events: the agent that runs says: {vitals.text('sending_trouble')}"
+        yield Result(FAIL, what, "as it says; the agent tries again within a minute")
 
 
 def _check_service(service: Service | None) -> Iterator[Result]:

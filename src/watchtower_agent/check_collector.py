@@ -131,7 +131,7 @@ def _judge_token(answer: Answer) -> Result:
         return Result(OK, "token: the collector accepts it")
     if answer.verdict is Verdict.UNAUTHORIZED:
         fix = (
-            "run playbooks/site.yml, which gives agent and collector the same; or correct "
+            "run playbooks/site.yml, which makes it known to the collector; or correct "
             "WATCHTOWER_AGENT_TOKEN, then: sudo systemctl restart watchtower-agent"
         )
         return Result(FAIL, "token: the collector does not accept it (401)", fix)

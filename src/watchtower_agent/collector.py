@@ -36,13 +36,15 @@ class Verdict(Enum):
     """What became of a request.
 
     REFUSED is said by the collector itself, so an event may be given up for it. TOO_LARGE is said
-    by something before the collector that does not take as much at once.
+    by something before the collector that does not take as much at once. FOREIGN_HOST: the token
+    is good, and not for the name that an event carries.
     """
 
     ACKNOWLEDGED = "acknowledged"
     UNREACHABLE = "unreachable"
     BUSY = "busy"
     UNAUTHORIZED = "unauthorized"
+    FOREIGN_HOST = "foreign host"
     TOO_LARGE = "too large"
     REFUSED = "refused"
     NOT_UNDERSTOOD = "not understood"
@@ -176,8 +178,11 @@ def _judge(response: requests.Response, content: bytes, sent: int) -> Answer:
     detail = f"it answered {status} {_shown(content)}".rstrip()
     if 200 <= status < 300:
         return _acknowledgement(content, sent, detail)
-    if status in (413, 422) and _is_own_error(content):
+    own = _own_error(content)
+    if status in (413, 422) and own is not None:
         verdict = Verdict.REFUSED
+    elif status == 403 and own is not None and own.get("reason") == "foreign_host":
+        verdict = Verdict.FOREIGN_HOST
     else:
         verdict = {
             401: Verdict.UNAUTHORIZED,
@@ -203,16 +208,19 @@ def _judge_health(response: requests.Response, content: bytes) -> Answer:
     return Answer(verdict, detail)
 
 
-def _is_own_error(content: bytes) -> bool:
-    """Tell the collector's error object (docs/api/collector-api.md, Errors) from all else.
+def _own_error(content: bytes) -> dict[str, object] | None:
+    """Return the collector's error object (docs/api/collector-api.md, Errors), None for all else.
 
-    Proxies, firewalls and whatever a wrong address leads to answer 413 and 422, too.
+    Proxies, firewalls and whatever a wrong address leads to answer 403, 413 and 422, too.
     """
     try:
         document: Any = json.loads(content)
-        return document["status"] == "error" and isinstance(document["error"]["message"], str)
+        error = document["error"]
+        if document["status"] == "error" and isinstance(error["message"], str):
+            return dict(error)
     except (ValueError, KeyError, TypeError, RecursionError):
-        return False
+        pass
+    return None
 
 
 def _acknowledgement(content: bytes, sent: int, detail: str) -> Answer:

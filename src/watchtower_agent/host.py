@@ -26,10 +26,16 @@ class Labels:
 
 @dataclass(frozen=True)
 class Host:
-    """Its name, for events that no journal entry names a host for, and its labels."""
+    """Its name and its labels.
+
+    Attributes:
+        name: for events that no journal entry names a host for.
+        name_is_fixed: whether all other events carry it, too.
+    """
 
     name: str = "unknown"
     labels: Labels = field(default_factory=Labels)
+    name_is_fixed: bool = False
 
     def event(
         self,
@@ -37,11 +43,19 @@ class Host:
         timestamp: str,
         event_id: str,
         details: Mapping[str, Detail | None],
-        hostname: str | None = None,
+        journal_hostname: str | None = None,
     ) -> Event:
-        """Return an event of this host, with its labels."""
+        """Return an event of this host, with its labels.
+
+        A host can have another name for a while, from DHCP or before it was renamed. When the
+        name is fixed, the one of the journal entry becomes a detail.
+        """
         labelled = {**details, **self._labels} if self._labels else details
-        return Event(event_type, timestamp, hostname or self.name, event_id, labelled)
+        hostname = journal_hostname or self.name
+        if self.name_is_fixed and hostname != self.name:
+            labelled = {**labelled, "journal_hostname": hostname}
+            hostname = self.name
+        return Event(event_type, timestamp, hostname, event_id, labelled)
 
     @cached_property
     def _labels(self) -> dict[str, Detail]:

@@ -71,7 +71,7 @@ def run(settings: Settings, journal_source: Sequence[str] = ()) -> int:
     stop.set_on_signals(signal.SIGTERM, signal.SIGINT)
     notifier = ServiceNotifier.from_environment()
     version = read_version()
-    host = Host(os.uname().nodename, settings.labels)
+    host = _host(settings)
     spool = Spool(settings.state_directory, settings.spool_max_bytes)
     parser = Parser(known_programs(settings.ssh_units), host)
     collector = Collector(settings.collector_url, settings.agent_token, settings.ca_file, version)
@@ -108,6 +108,12 @@ def run(settings: Settings, journal_source: Sequence[str] = ()) -> int:
     failed = any(worker.failed for worker in workers)
     log.info("Watchtower agent stopped." if not failed else "Watchtower agent ends to start anew.")
     return DEFECT if failed else WELL
+
+
+def _host(settings: Settings) -> Host:
+    if settings.hostname is not None:
+        return Host(settings.hostname, settings.labels, name_is_fixed=True)
+    return Host(os.uname().nodename, settings.labels)
 
 
 def _watch(

@@ -24,6 +24,7 @@ BATCH_EVENTS = 500
 BATCH_BYTES = 512 * 1024
 # A wrong token is mended by people, and the collector slows down who repeats one.
 _UNAUTHORIZED_SECONDS = (30.0, 60.0)
+_OF_THE_TOKEN = (Verdict.UNAUTHORIZED, Verdict.FOREIGN_HOST)
 _SPOOL_RETRY_SECONDS = 10.0
 # However rare the heartbeats are, the thread shows that it is alive.
 _SIGN_OF_LIFE_SECONDS = 60.0
@@ -100,7 +101,7 @@ class Sender:
             self._bury(batch[0], answer.detail)
             return 0.0
         self._report(answer)
-        if answer.verdict is Verdict.UNAUTHORIZED:
+        if answer.verdict in _OF_THE_TOKEN:
             return jitter(*_UNAUTHORIZED_SECONDS)
         wait = self._backoff.next_wait()
         if answer.retry_after is not None:
@@ -148,8 +149,15 @@ def explain(answer: Answer) -> tuple[int, str]:
     if answer.verdict is Verdict.UNAUTHORIZED:
         return logging.ERROR, (
             "The collector does not accept this agent's token (401). Run playbooks/site.yml, "
-            "which gives both the same, or set WATCHTOWER_AGENT_TOKEN in the agent's .env to the "
-            "one the collector knows and restart watchtower-agent. Events are kept until then."
+            "which makes it known there, or set WATCHTOWER_AGENT_TOKEN in the agent's .env to one "
+            "that the collector knows and restart watchtower-agent. Events are kept until then."
+        )
+    if answer.verdict is Verdict.FOREIGN_HOST:
+        # Not the collector's own words: they name one event, and it is another one each time.
+        return logging.ERROR, (
+            "The collector does not let this agent's token speak for the name in its events "
+            "(403): the host was renamed, or the token is another host's. Run "
+            "playbooks/agents.yml for this host. Events are kept until then."
         )
     if answer.verdict is Verdict.BUSY:
         return logging.WARNING, (

@@ -21,6 +21,7 @@ PREFIX = "WATCHTOWER_"
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32,}")
 _HOST = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])")
+_HOSTNAME = re.compile(r"[A-Za-z0-9_.-]{1,255}")
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@*?-]+\.(?:service|scope)")
 _LABEL_CHARACTERS = 64
 _TRUE = ("true", "yes", "1", "on")
@@ -44,6 +45,7 @@ class Settings:
     """All that the agent can be told. Times in seconds, sizes in bytes.
 
     Attributes:
+        hostname: the name that every event carries; None for the one of its journal entry.
         remarks: sentences about what is probably a mistake but keeps nobody from working.
     """
 
@@ -52,6 +54,7 @@ class Settings:
     state_directory: Path
     runtime_directory: Path | None
     ca_file: Path | None
+    hostname: str | None
     ssh_units: tuple[str, ...]
     labels: Labels
     backfill_hours: int
@@ -77,6 +80,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         state_directory=reader.get("STATE_DIRECTORY", _state_directory, Path()),
         runtime_directory=reader.optional("RUNTIME_DIRECTORY", _first_path),
         ca_file=reader.optional("WATCHTOWER_CA_FILE", _ca_file),
+        hostname=reader.optional("WATCHTOWER_HOSTNAME", _hostname),
         ssh_units=reader.optional("WATCHTOWER_SSH_UNIT", _units) or DEFAULT_SSH_UNITS,
         labels=Labels(
             region=reader.optional("WATCHTOWER_REGION", _label),
@@ -225,6 +229,15 @@ def _ca_file(text: str) -> Path:
             "readable for the agent's user, or leave this out to trust the system's CAs"
         ) from None
     return Path(text)
+
+
+def _hostname(text: str) -> str:
+    if not _HOSTNAME.fullmatch(text):
+        raise ValueError(
+            f"{text!r} is no host name of up to 255 letters, digits and ._-; write it as the "
+            "collector knows this host, or leave it out for the name in each journal entry"
+        )
+    return text
 
 
 def _units(text: str) -> tuple[str, ...]:

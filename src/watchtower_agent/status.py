@@ -67,6 +67,11 @@ class Status:
     spool_error: Exception | None
     is_current_boot: bool
 
+    @property
+    def reports_as(self) -> str | None:
+        """The name that its events carry now; None when the settings are unknown."""
+        return None if self.settings is None else self.settings.hostname or self.hostname
+
     def findings(self) -> list[Finding]:
         """Return what is wrong, the gravest first; nothing when all is well."""
         return [*self._of_the_service(), *self._of_the_spool(), *self._of_the_agent()]
@@ -192,7 +197,7 @@ def read_status() -> Status:
         hostname=os.uname().nodename,
         service=service,
         vitals=vitals,
-        running=_is_running(service, vitals),
+        running=is_running(service, vitals),
         installed_version=read_version(),
         settings=settings,
         mistakes=mistakes,
@@ -209,7 +214,8 @@ def _look_into_spool(directory: Path) -> tuple[SpoolReport | None, Exception | N
         return None, error
 
 
-def _is_running(service: Service | None, vitals: PublishedVitals | None) -> bool:
+def is_running(service: Service | None, vitals: PublishedVitals | None) -> bool:
+    """Return whether the agent runs, as a service or by hand."""
     if service is not None and service.is_installed:
         return service.is_running
     # Started by hand, it is no service, and what it published is all that there is.

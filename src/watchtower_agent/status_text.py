@@ -45,6 +45,7 @@ def status_json(status: Status) -> str:
         "exit_status": findings[0].exit_status if findings else 0,
         "findings": [{"what": found.what, "command": found.command} for found in findings],
         "hostname": status.hostname,
+        "reports_as": status.reports_as,
         "asked_at": _rfc3339(status.asked_at),
         "running": status.running,
         "service": service.properties.get("ActiveState") if service is not None else None,
@@ -79,6 +80,8 @@ def _rows(status: Status) -> Iterator[tuple[str, str]]:
     yield "Journal", _journal(status)
     if status.settings is not None:
         yield "Collector", status.settings.collector_url
+    if status.reports_as not in (None, status.hostname):
+        yield "Reports as", str(status.reports_as)
     yield "Acknowledged", _acknowledged(status)
     if status.running:
         for text in _troubles(status):

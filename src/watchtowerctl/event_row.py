@@ -15,6 +15,7 @@ _DETAILS = (
     "certificate_id",
     "trouble",
     "gap_since",
+    "gap_until",
     "lost_events",
     "lost_messages",
     "lost_connections",
@@ -26,6 +27,7 @@ _STYLES = {
     "su_failed": "yellow",
     "journal_gap": "red",
     "spool_overflow": "red",
+    "store_restored": "red",
     "untrusted": "red",
 }
 

@@ -30,6 +30,7 @@ EVENT_TYPES = (
     "heartbeat",
     "journal_gap",
     "spool_overflow",
+    "store_restored",
     "untrusted",
 )
 METHODS = ("password", "publickey", "keyboard-interactive/pam", "hostbased", "gssapi-with-mic")

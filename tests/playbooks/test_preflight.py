@@ -4,10 +4,12 @@ import re
 
 import pytest
 
-SHORT, ODD, SHARED = (
+SHORT, ODD, SHARED, OTHER, TWICE = (
     "short-and-secret",
     "odd characters, 32 or more: ÄÖÜß!?$%",
     "shared-secret-" * 4,
+    "other-secret-" * 4,
+    "a-secret-given-twice-" * 4,
 )
 URL_PASSWORD = "password-in-a-url"
 
@@ -22,6 +24,7 @@ WRONG = f"""\
               watchtower_caddy_site_address: https://collector-with-a-long-name.example.org
               watchtower_collector_admin_api_key: {SHARED}
               watchtower_collector_agent_token: {SHARED}
+              watchtower_collector_admin_api_key_previous: {OTHER}
               watchtower_caddy_tls: files
             collector-2:
               ansible_host: 192.0.2.2
@@ -42,10 +45,14 @@ WRONG = f"""\
             agent-7: {{ansible_host: 192.0.2.17, watchtower_agent_collector_url: "http://collector"}}
             agent-8: {{ansible_host: 192.0.2.18, watchtower_agent_collector_url: "https://collector/login"}}
             agent-9: {{ansible_host: 192.0.2.19, watchtower_agent_collector_url: "https://c:port"}}
+            agent-11: {{ansible_host: 192.0.2.21, watchtower_agent_token: {SHARED}}}
+            agent-12: {{ansible_host: 192.0.2.22, watchtower_agent_token: {OTHER}}}
+            agent-13: {{ansible_host: 192.0.2.23, watchtower_agent_token: {TWICE}}}
+            agent-14: {{ansible_host: 192.0.2.24, watchtower_agent_token: {TWICE}}}
             agent-10:
               ansible_host: 192.0.2.20
               watchtower_agent_collector_url: https://me:{URL_PASSWORD}@collector
-            twin-1: {{ansible_host: 192.0.2.30}}
+            twin-1: {{ansible_host: 192.0.2.30, watchtower_agent_token_overlap_days: 367}}
             twin-2: {{ansible_host: 192.0.2.30}}
             behind-1: {{ansible_host: 10.0.0.5, ansible_ssh_common_args: -J jump-1}}
             behind-2: {{ansible_host: 10.0.0.5, ansible_ssh_common_args: -J jump-2}}
@@ -63,22 +70,37 @@ LINES = [
     ("agent-3", "watchtower_agent_token has 0 characters", "openssl rand -hex 32"),
     ("agent-4", "watchtower_agent_token cannot be filled in", "vault_token"),
     ("agent-5", "watchtower_agent_regoin", "did you mean watchtower_agent_region?"),
-    ("agent-1 and 13 more", "watchtower_agent_hostgroup", "mean watchtower_agent_host_group?"),
+    ("agent-1 and 17 more", "watchtower_agent_hostgroup", "mean watchtower_agent_host_group?"),
+    ("twin-1", "watchtower_agent_token_overlap_days is '367'", "from 0 to 366"),
     ("agent-6", "watchtower_agent_region", "up to 64 letters, digits"),
     ("agent-7", "watchtower_agent_collector_url", "must begin with https://"),
     ("agent-8", "watchtower_agent_collector_url", "without a path"),
     ("agent-9", "watchtower_agent_collector_url", "https://NAME"),
     ("agent-10", "watchtower_agent_collector_url carries a user name", "https://NAME"),
     ("collector-1", "watchtower_caddy_site_address", "without https://"),
-    ("collector-1", "watchtower_collector_agent_token", "are the same", "Make two"),
+    (
+        "collector-1",
+        "watchtower_collector_agent_token and watchtower_collector_admin_api_key are the same",
+        "Make two",
+    ),
+    (
+        "agent-11",
+        "watchtower_agent_token is the collector's watchtower_collector_admin_api_key;",
+        "Make two",
+    ),
+    (
+        "agent-12",
+        "watchtower_agent_token is the collector's watchtower_collector_admin_api_key_previous;",
+        "Make two",
+    ),
+    ("agent-13 and 1 more", "the same watchtower_agent_token", "Remove the variable"),
     ("collector-1", "watchtower_caddy_tls_certificate_file is not set", "set it to a path"),
     ("collector-1", "watchtower_caddy_tls_key_file is not set", "set it to a path"),
     ("collector-2", "watchtower_caddy_site_address", "without a port"),
     ("collector-2", "watchtower_caddy_admin_networks", "192.0.2.1/24 has host bits", "is written"),
     ("collector-2", "watchtower_caddy_admin_networks", "'office'", "a network is written"),
     ("collector-2", "watchtower_colector_port", "did you mean watchtower_collector_port?"),
-    ("agent-1 and 9 more", "watchtower_agent_token is not what", "Set both", "or neither"),
-    ("agent-1 and 9 more", "watchtower_agent_ca_file is not set", 'Set it to ""'),
+    ("agent-1 and 13 more", "watchtower_agent_ca_file is not set", 'Set it to ""'),
 ]
 
 
@@ -113,7 +135,7 @@ def test_nothing_but_the_mistakes_is_named(wrong):
 
 
 def test_no_secret_is_printed(wrong):
-    for secret in (SHORT, ODD, SHARED, URL_PASSWORD):
+    for secret in (SHORT, ODD, SHARED, OTHER, TWICE, URL_PASSWORD):
         assert secret not in wrong.output
 
 
@@ -162,6 +184,40 @@ def test_several_inventories_would_have_several_secrets(run_playbook, write_inve
     (line,) = told(run)
     assert f"agent-1 and 1 more in {other}; collector in {one}" in line
     assert "Put the hosts into one folder" in line
+    assert run.calls == []
+
+
+SHARING = """\
+    all:
+      children:
+        watchtower_collector:
+          hosts:
+            collector: {{ansible_host: 192.0.2.1}}
+          vars:
+            watchtower_collector_agent_token: "{shared}"
+            watchtower_collector_admin_api_key_previous: ""
+        watchtower_agents:
+          vars: {{watchtower_agent_token: {token}}}
+          hosts:
+            agent-1: {{ansible_host: 192.0.2.11}}
+            agent-2: {{ansible_host: 192.0.2.12}}
+            agent-3: {{ansible_host: 192.0.2.13, watchtower_agent_token: {own}}}
+    """
+
+
+def test_agents_may_share_a_token_that_the_collector_has_as_such(run_playbook, write_inventory):
+    folder = write_inventory(SHARING.format(shared=SHARED, token=SHARED, own=OTHER))
+    run = run_playbook("preflight", folder)
+    assert "needs attention" not in run.output
+    assert len(run.calls) == 4, run.output
+
+
+def test_a_token_that_agents_share_by_mistake_is_named(run_playbook, write_inventory):
+    folder = write_inventory(SHARING.format(shared="", token=SHARED, own=OTHER))
+    run = run_playbook("preflight", folder)
+    (line,) = told(run)
+    assert "agent-1 and 1 more: they have the same watchtower_agent_token" in line
+    assert SHARED not in run.output
     assert run.calls == []
 
 

@@ -1,5 +1,6 @@
 """``check`` against the real collector over TLS, and with an installation of its own."""
 
+import json
 import os
 import pwd
 import re
@@ -20,7 +21,9 @@ import watchtower_agent
 from watchtower_agent import check_collector as check_collector_module
 from watchtower_agent.check_collector import check_collector
 from watchtower_agent.clock import clock_offset
+from watchtower_agent.collector import Answer, Verdict
 from watchtower_agent.exit_status import CHECK_FAILED, NOT_ALLOWED, WELL
+from watchtower_agent.send import explain
 from watchtower_agent.settings import read_settings
 from watchtower_agent.spool import Spool
 from watchtower_collector.app import create_app
@@ -322,6 +325,22 @@ def test_the_settings_are_read_from_the_file_beside_the_installation(installatio
     assert "token: the collector accepts it" in done.stdout
     assert TOKEN not in done.stdout + done.stderr
     assert not list(installation.folder.rglob("__pycache__"))
+
+
+@as_root
+def test_what_only_the_running_agents_events_bring_to_light_is_named(installation, tmp_path, tls):
+    """A token for another name: the collector takes the empty array that ``check`` posts."""
+    trouble = explain(Answer(Verdict.FOREIGN_HOST))[1]
+    vitals = {"pid": os.getpid(), "sending_trouble": trouble}
+    (installation.folder / "vitals.json").write_text(json.dumps(vitals))
+    with collector(tmp_path, tls / "server.pem") as url:
+        installation.configure(env_file(tls, url))
+        found = failed(installation.run("check"))
+        (installation.folder / "vitals.json").write_text(json.dumps(vitals | {"pid": 0}))
+        found_after_its_end = failed(installation.run("check"))
+    (told,) = [text for text in found if text.startswith("events: ")]
+    assert "playbooks/agents.yml for this host" in told
+    assert not [text for text in found_after_its_end if text.startswith("events: ")]
 
 
 def test_each_line_that_systemd_passes_over_is_named_with_its_fix(installation, tls):

@@ -53,6 +53,7 @@ def test_each_event_has_its_own_fate(stand_in, collector):
         (302, Verdict.NOT_UNDERSTOOD),
         (400, Verdict.NOT_UNDERSTOOD),
         (401, Verdict.UNAUTHORIZED),
+        (403, Verdict.NOT_UNDERSTOOD),
         (404, Verdict.NOT_UNDERSTOOD),
         (413, Verdict.TOO_LARGE),
         (422, Verdict.NOT_UNDERSTOOD),
@@ -82,6 +83,23 @@ def test_a_refusal_in_the_collectors_own_words(stand_in, collector, status, verd
 
 
 @pytest.mark.parametrize(
+    ("status", "reason", "verdict"),
+    [
+        (403, "foreign_host", Verdict.FOREIGN_HOST),
+        (403, "another", Verdict.NOT_UNDERSTOOD),
+        (400, "foreign_host", Verdict.NOT_UNDERSTOOD),
+    ],
+)
+def test_a_token_for_another_host_in_the_collectors_own_words(
+    stand_in, collector, status, reason, verdict
+):
+    stand_in.script.append((status, {}, error_response(status, "because", reason=reason).body))
+    answer = collector.post(EVENTS)
+    assert answer.verdict is verdict
+    assert "because" in answer.detail
+
+
+@pytest.mark.parametrize(
     "body",
     [
         b"",
@@ -100,8 +118,9 @@ def test_a_refusal_in_the_collectors_own_words(stand_in, collector, status, verd
     ],
 )
 def test_a_refusal_in_anybody_elses_words(stand_in, collector, body):
-    stand_in.script += [(413, {}, body), (422, {}, body)]
+    stand_in.script += [(413, {}, body), (422, {}, body), (403, {}, body)]
     assert collector.post(EVENTS).verdict is Verdict.TOO_LARGE
+    assert collector.post(EVENTS).verdict is Verdict.NOT_UNDERSTOOD
     assert collector.post(EVENTS).verdict is Verdict.NOT_UNDERSTOOD
 
 

@@ -85,6 +85,26 @@ def test_a_host_without_name_gets_the_one_given(sshd_fields):
     assert event["hostname"] == "here"
 
 
+def test_a_fixed_name_stands_in_for_the_journals_and_changes_no_id(sshd_fields):
+    """A name from DHCP, or from before the host was renamed."""
+    fixed = Parser(host=Host("web-1", Labels(region="eu"), name_is_fixed=True))
+    fields = sshd_fields(LINE, _HOSTNAME="dhcp-7")
+    event, plain = parsed(fields, fixed), parsed(fields)
+    assert (event["hostname"], event["journal_hostname"]) == ("web-1", "dhcp-7")
+    assert event["region"] == "eu"
+    assert plain["hostname"] == "dhcp-7"
+    assert "journal_hostname" not in plain
+    assert event["event_id"] == plain["event_id"]
+
+
+@pytest.mark.parametrize("name", ["web-1", None])
+def test_a_journal_that_has_no_other_name_adds_none(sshd_fields, name):
+    fixed = Parser(host=Host("web-1", name_is_fixed=True))
+    event = parsed(sshd_fields(LINE, _HOSTNAME=name), fixed)
+    assert event["hostname"] == "web-1"
+    assert "journal_hostname" not in event
+
+
 def test_an_entry_without_time_is_an_error(sshd_fields):
     with pytest.raises(EntryError):
         Parser().parse(JournalEntry(sshd_fields(LINE)))

@@ -186,6 +186,14 @@ def test_a_setting_that_does_not_exist_is_named_and_stops_nothing(agent, stand_i
     assert "WATCHTOWER_HOST_GROUP is probably meant" in agent.log.read_text()
 
 
+def test_a_fixed_name_is_on_every_event(agent, write, sshd_fields, stand_in):
+    write(sshd_fields(login(1), _HOSTNAME="dhcp-7"))
+    agent(WATCHTOWER_HOSTNAME="web-7")
+    stand_in.wait_until(lambda s: ports(s) and beats(s))
+    names = {event["hostname"] for event in stand_in.stored.values()}
+    assert names == {"web-7"}
+
+
 def test_a_part_that_fails_ends_the_process_with_an_error(agent, write, stand_in):
     write(login(1))
     broken = "import watchtower_agent.reader as r\nr.JournalReader.drain = lambda _: 1 / 0\n"

@@ -100,6 +100,29 @@ def test_a_wrong_token_is_said_once_and_tried_slowly(spool, sender, stand_in, ca
     assert spool.depth() == 0
 
 
+def foreign_host(event):
+    message = f"this token speaks for web-2, and event {event} says that it is from 'web-1'"
+    answer = error_response(403, message, reason="foreign_host", event=event)
+    return 403, {}, answer.body
+
+
+def test_a_token_for_another_name_is_said_once_and_tried_slowly(spool, sender, stand_in, caplog):
+    spool.add([login()], None)
+    stand_in.script += [foreign_host(event) for event in range(3)]
+    with caplog.at_level(logging.INFO):
+        assert all(30 <= sender.step() <= 60 for _ in range(3))
+        assert spool.depth() == 1
+        sender.step()
+    said = [record.message for record in caplog.records]
+    assert len(said) == 2
+    assert "(403)" in said[0]
+    assert "Run playbooks/agents.yml for this host" in said[0]
+    assert "takes events again" in said[1]
+    assert TOKEN not in caplog.text
+    assert spool.depth() == 0
+    assert not dead_letters(spool)
+
+
 def test_another_reason_is_said_too(spool, sender, stand_in, caplog):
     spool.add([login()], None)
     stand_in.script += [(503, {}, b"disk_full")] * 2 + [(503, {}, b"locked")] * 2
@@ -111,7 +134,7 @@ def test_another_reason_is_said_too(spool, sender, stand_in, caplog):
     assert "locked" in said[1]
 
 
-@pytest.mark.parametrize("status", [400, 413, 422])
+@pytest.mark.parametrize("status", [400, 403, 413, 422])
 def test_a_strangers_refusal_costs_no_event(spool, sender, stand_in, status, caplog):
     spool.add([login() for _ in range(1500)], None)
     stand_in.script += [(status, {}, b"<html>Blocked</html>")] * 40

@@ -30,6 +30,7 @@ def test_three_settings_are_enough(environment, tmp_path):
     assert settings.agent_token == TOKEN
     assert settings.state_directory == tmp_path
     assert settings.ca_file is None
+    assert settings.hostname is None
     assert settings.ssh_units == DEFAULT_SSH_UNITS
     assert settings.labels == Labels()
     assert settings.backfill_hours == 24
@@ -44,6 +45,7 @@ def test_all_the_others(environment):
         environment
         | {
             "WATCHTOWER_COLLECTOR_URL": "https://[2001:db8::1]:8443/watch/",
+            "WATCHTOWER_HOSTNAME": "web-1.example.org",
             "WATCHTOWER_SSH_UNIT": "sshd.service, sshd-bastion@*.service,",
             "WATCHTOWER_REGION": "eu",
             "WATCHTOWER_HOST_GROUP": "web",
@@ -56,6 +58,7 @@ def test_all_the_others(environment):
         }
     )
     assert settings.collector_url == "https://[2001:db8::1]:8443/watch"
+    assert settings.hostname == "web-1.example.org"
     assert settings.ssh_units == ("sshd.service", "sshd-bastion@*.service")
     assert settings.labels == Labels("eu", "web", "high", flagged=True)
     assert settings.backfill_hours == 0
@@ -92,6 +95,8 @@ def test_every_mistake_is_named_at_once():
         ("WATCHTOWER_CA_FILE", "/nowhere/ca.pem", "cannot be read"),
         ("WATCHTOWER_CA_FILE", "/dev/null", "no certificate"),
         ("WATCHTOWER_SSH_UNIT", "ssh", "not the name of a unit"),
+        ("WATCHTOWER_HOSTNAME", "web 1", "no host name"),
+        ("WATCHTOWER_HOSTNAME", "x" * 256, "up to 255"),
         ("WATCHTOWER_REGION", "x" * 65, "64"),
         ("WATCHTOWER_REGION", "a\nb", "printable"),
         ("WATCHTOWER_FLAGGED", "maybe", "neither true nor false"),

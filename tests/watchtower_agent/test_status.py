@@ -129,6 +129,22 @@ def test_an_outage(make_status):
     assert status.findings()[0].exit_status == exit_status.NOT_SENDING
 
 
+def test_a_fixed_name_that_is_not_the_hosts_own_is_shown(make_status, tmp_path):
+    fixed = read_settings(
+        {
+            "WATCHTOWER_COLLECTOR_URL": "https://collector.example.org",
+            "WATCHTOWER_AGENT_TOKEN": TOKEN,
+            "WATCHTOWER_HOSTNAME": "web-7",
+            "STATE_DIRECTORY": str(tmp_path),
+        }
+    )
+    assert re.search("^Reports as +web-7$", status_text(make_status(settings=fixed)), re.MULTILINE)
+    assert json.loads(status_json(make_status(settings=fixed)))["reports_as"] == "web-7"
+    assert json.loads(status_json(make_status()))["reports_as"] == "web-1"
+    same = make_status(settings=fixed, hostname="web-7")
+    assert "Reports as" not in status_text(same)
+
+
 WRONG = [
     ({"service": STOPPED}, 3, "the service does not run", "systemctl start"),
     (
@@ -256,6 +272,7 @@ def test_json_is_one_flat_object(make_status):
         "exit_status": 0,
         "findings": [],
         "hostname": "web-1",
+        "reports_as": "web-1",
         "asked_at": "2025-11-23T12:00:00.000000Z",
         "running": True,
         "service": "active",

@@ -121,8 +121,14 @@ def test_the_curl_examples_work(collector, repository, make_event, tmp_path):
     settings_file.write_text(
         jinja2.Template(template, undefined=jinja2.StrictUndefined).render(
             watchtower_collector_admin_api_key=collector._environment["ADMIN_API_KEY"],
+            watchtower_collector_admin_api_key_previous="",
             watchtower_collector_agent_token=collector._environment["WATCHTOWER_AGENT_TOKEN"],
             watchtower_collector_port=8000,
+            watchtower_collector_metrics_key="",
+            watchtower_collector_retention_days=0,
+            watchtower_collector_retention_mb=0,
+            watchtower_collector_heartbeat_days=7,
+            watchtower_collector_silent_seconds=300,
         )
     )
     for standing, here in (

@@ -1,7 +1,7 @@
 """An agent whose collector cannot be reached: what is there, what it keeps, what must not be."""
 
 import pytest
-from fleet import as_root, hosts, secret, ssh, wait_for
+from fleet import as_root, hosts, ssh, token_of, wait_for
 from spooled import main_process, name_of, spooled
 
 testinfra_hosts = as_root("watchtower_agents")
@@ -139,7 +139,7 @@ def test_no_secret_in_unit_journal_or_process_list(host):
         "journalctl --no-pager --output=cat; ps -eo args; systemctl cat watchtower-agent"
     )
     assert "watchtower_agent.py" in seen
-    leaked = secret("agent_token") in seen
+    leaked = token_of(name_of(host)) in seen
     assert not leaked
 
 

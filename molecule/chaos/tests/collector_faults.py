@@ -2,7 +2,7 @@
 
 import time
 
-from fleet import CA_ROOT, INVENTORY, address, curl, on, playbook, wait_for
+from fleet import CA_ROOT, INVENTORY, address, ask, curl, on, playbook, token_of, wait_for
 
 COLLECTOR = "collector"
 SERVICE = "watchtower-collector.service"
@@ -95,11 +95,11 @@ def certificate_renewed(chaos, chance):
     wait_for("another certificate", lambda: is_well() and certificate() != before)
 
 
-def roll_out(chaos):
+def roll_out(chaos, *arguments):
     """Run the playbook, which must succeed: agents are not killed while it starts them."""
     for agent in chaos.agents:
         chaos.killers.stop(agent)
-    result = playbook("site")
+    result = playbook("site", *arguments)
     assert result.returncode == 0, result.stdout + result.stderr
     for agent in chaos.agents:
         chaos.killers.start(agent)
@@ -118,14 +118,17 @@ def authority_replaced(chaos, chance):
         assert on(agent, "cat /opt/watchtower/agent/ca.crt") == after
 
 
-def token_rotated(chaos, chance):
-    """A new token, as the documentation says, while events wait for the old one."""
-    token = INVENTORY / ".watchtower/secrets/agent_token"
-    before = token.read_text()
-    token.unlink()
-    roll_out(chaos)
-    changed = token.read_text() != before
-    assert changed
+def tokens_rotated(chaos, chance):
+    """New tokens for all, while events wait; the old ones are refused before agents have them."""
+    before = {agent: token_of(agent) for agent in chaos.agents}
+    for agent in chaos.agents:
+        (INVENTORY / ".watchtower/secrets/agent_tokens" / agent).unlink()
+    roll_out(chaos, "-e", "watchtower_agent_token_overlap_days=0")
+    changed = [agent for agent, token in before.items() if token_of(agent) != token]
+    assert changed == list(before)
+    good = ask(COLLECTOR, "/admin/tokens", state="active")
+    assert sorted(token["hostname"] for token in good) == sorted(chaos.agents)
+    assert not ask(COLLECTOR, "/admin/tokens", state="expiring")
 
 
 def disk_full(chaos, chance):

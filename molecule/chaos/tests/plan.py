@@ -34,7 +34,7 @@ def collector_plan(chaos, seed):
         (collector_faults.caddy_restarted, ()),
         (collector_faults.certificate_renewed, ()),
         (collector_faults.authority_replaced, everything),
-        (collector_faults.token_rotated, everything),
+        (collector_faults.tokens_rotated, everything),
         (collector_faults.disk_full, (UP,)),
         (host_faults.spool_restored, ()),
     ]

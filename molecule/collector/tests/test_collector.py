@@ -1,5 +1,7 @@
 """The collector's host after the roles: what is there, and what must not be."""
 
+import json
+
 import pytest
 from fleet import CA_ROOT, INVENTORY, as_root, ask, curl, on, secret, wait_for
 
@@ -18,6 +20,11 @@ def exposure(host, unit):
 def name_of(host):
     """Return the host's name, which is also its site's."""
     return host.check_output("hostname")
+
+
+def admin_header(name):
+    """Return the header that shows one of the inventory's admin keys."""
+    return f"X-Admin-Api-Key: {secret(name)}"
 
 
 def test_units_run_and_will_after_a_reboot(host):
@@ -162,8 +169,20 @@ def test_wrong_settings_end_in_silence_not_in_a_loop(host):
 def test_body_over_the_limit_is_refused(host):
     name = name_of(host)
     on(name, "head --bytes 9M /dev/zero >/run/large")
-    token = f"X-Login-Alert-Token: {secret('agent_token')}"
+    status, made = curl(
+        name, "/admin/tokens", "-d", '{"hostname": "web-1"}', header=admin_header("admin_api_key")
+    )
+    assert status == 201
+    token = f"X-Login-Alert-Token: {json.loads(made)['token']}"
     assert curl(name, "/login", "--data-binary", "@/run/large", header=token)[0] == 413
+
+
+def test_shared_token_and_previous_key_are_good_where_they_are_set(host):
+    name = name_of(host)
+    expected = (201, 200) if name == "collector-13" else (401, 401)
+    token = f"X-Login-Alert-Token: {secret('agent_token')}"
+    taken, _ = curl(name, "/login", "-d", "[]", header=token)
+    assert (taken, curl(name, "/events", header=admin_header("previous"))[0]) == expected
 
 
 def test_no_secret_in_units_journal_or_process_list(host):
@@ -172,5 +191,6 @@ def test_no_secret_in_units_journal_or_process_list(host):
     )
     # The words that would stand beside a secret are there, so the search looks in the right place.
     assert "watchtower_collector" in seen
-    leaked = [name for name in ("agent_token", "admin_api_key") if secret(name) in seen]
+    known = ("agent_token", "admin_api_key", "previous")
+    leaked = [name for name in known if secret(name) in seen]
     assert not leaked
