@@ -27,7 +27,12 @@ from watchtower_collector.store.migrations import migrate
 from watchtower_collector.store.schema import EVENTS, STORE_STATE
 from watchtower_collector.store.sqlite_errors import cannot_open, explained
 from watchtower_collector.store.sqlite_indexes import IndexedByCompiler
-from watchtower_collector.store.sqlite_upkeep import WAL_BYTES, bound_wal, used_bytes
+from watchtower_collector.store.sqlite_upkeep import (
+    WAL_BYTES,
+    bound_wal,
+    refresh_statistics,
+    used_bytes,
+)
 from watchtower_collector.timestamps import now_us
 
 if TYPE_CHECKING:
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
 
 READ_DEADLINE_SECONDS = 30.0
 _BUSY_MS = 5_000
+_STATISTICS_SECONDS = 3_600.0
 _LOOKUP = 500  # event ids in one IN list
 _INSERT = insert(EVENTS).on_conflict_do_nothing(index_elements=[EVENTS.c.event_id])
 # As text, with its values in order: SQLAlchemy would take each row through a dictionary of
@@ -119,6 +125,7 @@ class SQLiteStore:
         sa.event.listen(self._read_engine, "connect", _reader_pragmas)
         sa.event.listen(self._read_engine, "begin", _begin_reading)
         self._writer: sa.Connection | None = None
+        self._statistics_due = 0.0
 
     def append(self, rows: Sequence[Row]) -> list[Outcome]:
         """See :class:`~watchtower_collector.store.EventStore`."""
@@ -164,6 +171,9 @@ class SQLiteStore:
         """See :class:`~watchtower_collector.store.EventStore`."""
         with explained(self._path):
             bound_wal(self._path)
+            if time.monotonic() >= self._statistics_due:
+                self._statistics_due = time.monotonic() + _STATISTICS_SECONDS
+                refresh_statistics(self._path)
 
     def last_id(self, connection: sa.Connection) -> int:
         """See :class:`~watchtower_collector.store.EventStore`."""

@@ -100,6 +100,7 @@ def test_readers_that_follow_one_another_do_not_keep_it_growing(store, path, mak
 
 def test_a_small_log_is_left_to_sqlite(store, path, make_row):
     store.append([make_row()])
+    store.tidy()
     size = wal_bytes(path)
     store.tidy()
     assert wal_bytes(path) == size > 0
@@ -107,3 +108,13 @@ def test_a_small_log_is_left_to_sqlite(store, path, make_row):
 
 def test_without_a_log_there_is_nothing_to_bound(tmp_path):
     assert wal_bytes(tmp_path / "none.db") == 0
+
+
+def test_statistics_are_kept_for_the_planner(store, reader, make_row):
+    store.append([make_row(user=f"user{n}") for n in range(50)])
+    store.tidy()
+    known = reader.execute("SELECT idx FROM sqlite_stat1 WHERE tbl = 'events'").fetchall()
+    assert ("events_user",) in known
+    reader.execute("DELETE FROM sqlite_stat1")
+    store.tidy()
+    assert reader.execute("SELECT count(*) FROM sqlite_stat1").fetchone() == (0,), "once an hour"
