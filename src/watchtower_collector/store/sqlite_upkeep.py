@@ -50,7 +50,7 @@ def bound_wal(database: Path) -> None:
     if blocked:
         _log.warning(
             "the write-ahead log of %s has grown to %d MB, because another program has been "
-            "reading the database for a while: end it (fuser %s tells which)",
+            "reading the database for a while: a backup, or one to end (fuser %s tells which)",
             database,
             wal_bytes(database) >> 20,
             database,
