@@ -92,7 +92,7 @@ def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI
     # Before /events/{id}, which would take "stream" for an id.
     app.include_router(stream_router(reader, streams, admin))
     app.include_router(event_router(reader, admin))
-    app.include_router(hosts_router(reader, settings.silent_seconds, admin))
+    app.include_router(hosts_router(reader, writer, settings.silent_seconds, admin))
     app.include_router(stats_router(reader, admin))
     app.include_router(healthz_router(writer))
     app.include_router(audit_router(reader, admin))

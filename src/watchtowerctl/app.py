@@ -13,6 +13,7 @@ from watchtowerctl.commands import (
     check,
     event,
     events,
+    forget,
     hosts,
     restore,
     stats,
@@ -34,6 +35,7 @@ app.command()(events.events)
 app.command()(event.event)
 app.command()(tail.tail)
 app.command()(hosts.hosts)
+app.command()(forget.forget)
 app.command()(stats.stats)
 app.add_typer(token.app, name="token")
 app.command()(audit.audit)

@@ -88,7 +88,7 @@ def test_every_example_is_understood(example):
 def test_every_example_that_can_be_run_is_run(asking, stand_in, example, tmp_path):
     for route in ("/events", "/hosts", "/admin/tokens", "/admin/audit"):
         stand_in.answer(f"GET {route}", [])
-    for route in ("GET /healthz", "DELETE /admin/tokens/7"):
+    for route in ("GET /healthz", "DELETE /admin/tokens/7", "DELETE /hosts/web-1"):
         stand_in.answer(route, {"status": "ok"})
     stand_in.answer("GET /events/4711", {"id": 4711})
     stand_in.answer("GET /stats", {"total": 0, "counts": []})

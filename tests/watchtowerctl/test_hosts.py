@@ -73,3 +73,13 @@ def test_an_event_that_is_not_there_is_named(asking, stand_in):
     stand_in.refuse("GET /events/7", 404, "there is no such event")
     _, err = asking("event", "7", status=66)
     assert err == "watchtowerctl: there is no event 7\n"
+
+
+def test_a_host_that_is_gone_is_forgotten(asking, stand_in):
+    stand_in.answer("DELETE /hosts/a%2Fb", {"status": "ok"})
+    out, err = asking("forget", "a/b")
+    assert out == ""
+    assert "a/b is forgotten" in err
+    stand_in.refuse("DELETE /hosts/web-1", 404, "there is no host 'web-1'")
+    _, err = asking("forget", "web-1", status=66)
+    assert "there is no host web-1" in err

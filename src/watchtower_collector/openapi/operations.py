@@ -161,6 +161,18 @@ _HOSTS = Operation(
         **ASKING,
     },
 )
+_FORGET_HOST = Operation(
+    "Forget a host",
+    "One that is gone for good, so that it no longer counts as silent. Its events stay, and when "
+    "another one comes, the host is known again.",
+    ADMIN,
+    {
+        "200": answer("Forgotten.", json_content(ref("Done"), done={"status": "ok"})),
+        "404": error("There is none.", "there is no host 'web-1'"),
+        **ASKING,
+    },
+    parameters={"hostname": {"description": "Its name.", "example": "web-1"}},
+)
 _STATS = Operation(
     "How many events",
     "By the values of a field, by hours or days in UTC, or both. Without since and hours it is "
@@ -194,10 +206,6 @@ _TOKENS = Operation(
     "In the order of their making, without the tokens themselves.",
     ADMIN,
     {"200": answer("Tokens.", json_content(array_of("Token"), tokens=[examples.TOKEN])), **ASKING},
-    parameters={
-        "hostname": {"description": "Of this host.", "example": "web-1"},
-        "state": {"description": "In this state.", "example": "active"},
-    },
 )
 _MAKE_TOKENS = Operation(
     "Make tokens",
@@ -260,6 +268,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("/events/{id}", "get"): _EVENT,
     ("/events/stream", "get"): _STREAM,
     ("/hosts", "get"): _HOSTS,
+    ("/hosts/{hostname}", "delete"): _FORGET_HOST,
     ("/stats", "get"): _STATS,
     ("/metrics", "get"): _METRICS,
     ("/openapi.json", "get"): _OPENAPI,

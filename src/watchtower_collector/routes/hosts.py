@@ -1,10 +1,11 @@
-"""``GET /hosts``: what is known of each host, and which have fallen silent."""
+"""``/hosts``: what is known of each host, and which have fallen silent."""
 
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from starlette.requests import Request
 from starlette.responses import Response
 
 from watchtower_collector.auth import AdminGate
@@ -14,7 +15,9 @@ from watchtower_collector.routes.parameters import Patterns, check_names, flag, 
 from watchtower_collector.store import Row
 from watchtower_collector.store.cursor import decode_name_cursor, encode_name_cursor
 from watchtower_collector.store.host_list import HostQuery, host_page, is_silent
+from watchtower_collector.store.hosts import forget_host
 from watchtower_collector.timestamps import format_rfc3339, now_us
+from watchtower_collector.writer import Writer
 
 MAX_HOSTS = 10_000
 DEFAULT_HOSTS = 1_000
@@ -70,12 +73,13 @@ class HostParameters(BaseModel):
     ] = None
 
 
-def hosts_router(reader: Reader, silent_seconds: int, admin: AdminGate) -> APIRouter:
-    """Return the route; a host is silent that nothing was heard of for ``silent_seconds``."""
-    checks = [Depends(admin), Depends(check_names(HostParameters))]
-    router = APIRouter(dependencies=checks)
+def hosts_router(
+    reader: Reader, writer: Writer, silent_seconds: int, admin: AdminGate
+) -> APIRouter:
+    """Return the routes; a host is silent that nothing was heard of for ``silent_seconds``."""
+    router = APIRouter(dependencies=[Depends(admin)])
 
-    @router.get("/hosts", response_model=None)
+    @router.get("/hosts", response_model=None, dependencies=[Depends(check_names(HostParameters))])
     async def hosts(parameters: Annotated[HostParameters, Query()]) -> Response:
         silent_before = now_us() - silent_seconds * 1_000_000
         query = HostQuery(silent_before, parameters.silent, texts(parameters.hostname))
@@ -86,6 +90,14 @@ def hosts_router(reader: Reader, silent_seconds: int, admin: AdminGate) -> APIRo
         headers = _link(parameters, rows[limit - 1]) if len(rows) > limit else {}
         documents = [_host_document(row, silent_before) for row in rows[:limit]]
         return json_response(documents, headers=headers)
+
+    # ":path", because a name that somebody made up may hold a slash.
+    @router.delete("/hosts/{hostname:path}", response_model=None)
+    async def forget(hostname: str, request: Request) -> Response:
+        if not await writer.call(lambda connection: forget_host(connection, hostname)):
+            raise HTTPException(404, f"there is no host {hostname[:255]!r}")
+        request.state.audit_detail = f"forgot {hostname}"
+        return json_response({"status": "ok"})
 
     return router
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from watchtower_collector.auth import AdminGate
 from watchtower_collector.body import BodyReader
 from watchtower_collector.errors import error_response, json_response
-from watchtower_collector.routes.parameters import check_names
+from watchtower_collector.routes.parameters import Patterns, check_names, texts
 from watchtower_collector.store.tokens import Token, all_tokens, bind, expire_others, revoke
 from watchtower_collector.strict_json import loads
 from watchtower_collector.timestamps import format_rfc3339, now_us
@@ -22,6 +22,7 @@ from watchtower_collector.token_registry import TokenRegistry, digest_of
 from watchtower_collector.writer import Writer
 
 MAX_TOKENS = 1_000  # in one request
+State = Literal["active", "expiring", "expired", "revoked"]
 _MAX_OVERLAP = 366 * 86_400  # seconds
 _MAX_ID = (1 << 63) - 1
 
@@ -44,8 +45,13 @@ class TokenParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    hostname: str | None = None
-    state: Literal["active", "expiring", "expired", "revoked"] | None = None
+    hostname: Annotated[
+        Patterns,
+        Field(description="Of this host, or of those that begin so.", examples=[["web-*"]]),
+    ] = ()
+    state: Annotated[
+        tuple[State, ...], Field(description="In this state.", examples=[["active"]])
+    ] = ()
 
 
 class _RefusedError(Exception):
@@ -66,8 +72,11 @@ def tokens_router(
     async def list_tokens(parameters: Annotated[TokenParameters, Query()]) -> Response:
         now = now_us()
         found = [_document(token, tokens, now) for token in tokens.all()]
-        for name, wanted in parameters.model_dump(exclude_none=True).items():
-            found = [token for token in found if token[name] == wanted]
+        if parameters.state:
+            found = [token for token in found if token["state"] in parameters.state]
+        hosts = texts(parameters.hostname)
+        if hosts is not None:
+            found = [token for token in found if hosts.match(token["hostname"])]
         return json_response(found)
 
     @router.post("", status_code=201, response_model=None)

@@ -83,6 +83,12 @@ def _merged(known: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def forget_host(connection: sa.Connection, hostname: str) -> bool:
+    """Forget a host until its next event, and return whether it was known."""
+    gone = sa.delete(HOSTS).where(HOSTS.c.hostname == hostname)
+    return connection.execute(gone).rowcount == 1
+
+
 def note_hosts(connection: sa.Connection, rows: Iterable[Row]) -> None:
     """Bring ``hosts`` up to date with events that are being stored, in their order."""
     sightings: dict[str, dict[str, Any]] = {}

@@ -21,6 +21,10 @@ class Texts:
     exact: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
 
+    def match(self, text: str) -> bool:
+        """Return whether a text is one of them."""
+        return text in self.exact or text.startswith(self.prefixes)
+
     def without_overlap(self) -> Texts:
         """Return the same without what is said twice: no text matches two of its parts."""
         prefixes: list[str] = []

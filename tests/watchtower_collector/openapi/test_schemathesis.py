@@ -28,6 +28,8 @@ HELD = [
 ]
 # Its answer ends only when the collector does; tests of its own listen to it.
 ENDLESS = ("/events/stream", "get")
+# Any text may be a host's name.
+UNBREAKABLE = ("/hosts/{hostname}", "delete")
 # The secrets are given by the tests, good ones or none.
 CONFIG = SchemathesisConfig(
     projects=ProjectsConfig(
@@ -73,7 +75,8 @@ def test_whatever_is_asked_the_answer_is_a_documented_one(running, operations, s
     with requests.Session() as session:
         for route, operation in operations.items():
             raw = operation.definition.raw
-            nothing_to_break = "parameters" not in raw and "requestBody" not in raw
+            has_input = "parameters" in raw or "requestBody" in raw
+            nothing_to_break = not has_input or route == UNBREAKABLE
             if route == ENDLESS or (mode is GenerationMode.NEGATIVE and nothing_to_break):
                 continue
 

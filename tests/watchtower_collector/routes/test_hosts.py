@@ -1,4 +1,5 @@
 import re
+from urllib.parse import quote
 
 import pytest
 
@@ -124,3 +125,25 @@ def test_without_the_key_there_is_nothing_to_learn(client):
         response = client.get("/hosts" + query)
         assert response.status_code == 401
         assert response.json()["error"] == {"message": "not authorized"}
+
+
+@pytest.mark.parametrize("hostname", ["web-1", "a/b c?d", "h\u00f6st"])
+def test_a_host_that_is_gone_is_forgotten_until_its_next_event(
+    client, admin, make_event, hostname
+):
+    def known():
+        return [host["hostname"] for host in client.get("/hosts", headers=admin).json()]
+
+    path = "/hosts/" + quote(hostname, safe="")
+    client.post([make_event(hostname=hostname, type="heartbeat"), make_event(hostname="other")])
+    assert client.request("DELETE", path, headers=admin).json() == {"status": "ok"}
+    assert known() == ["other"]
+    assert len(client.events()) == 2, "its events stay"
+    assert client.request("DELETE", path, headers=admin).status_code == 404
+    client.post(make_event(hostname=hostname))
+    assert hostname in known()
+
+
+def test_agents_forget_nobody(client, agent, make_event):
+    client.post(make_event())
+    assert client.request("DELETE", "/hosts/web-1", headers=agent).status_code == 401

@@ -159,6 +159,9 @@ def test_the_list_can_be_narrowed(make, listed):
     assert [t["hostname"] for t in listed("?hostname=web-1")] == ["web-1", "web-1"]
     assert [t["id"] for t in listed("?hostname=web-1&state=expiring")] == [1]
     assert listed("?hostname=nowhere") == []
+    assert len(listed("?hostname=web-*")) == 3
+    assert [t["id"] for t in listed("?hostname=web-2&hostname=x*")] == [2]
+    assert len(listed("?state=active&state=expiring")) == 3
 
 
 @pytest.mark.parametrize("query", ["?state=gone", "?host=web-1"])
