@@ -1,6 +1,8 @@
 """The timed backup on the collector's host."""
 
-from fleet import as_root, ask
+import json
+
+from fleet import as_root, ask, curl
 
 testinfra_hosts = as_root("watchtower_collector")
 
@@ -32,7 +34,12 @@ def test_folder_is_closed(host):
 
 def test_service_backs_up_while_the_collector_runs(host):
     name = host.check_output("hostname")
-    known = {event["id"] for event in ask(name, "/events?limit=1000")}
+    token = host.check_output("watchtowerctl token create web-9")
+    event = {"type": "login", "timestamp": "2026-03-14T09:26:53Z", "hostname": "web-9"}
+    header = f"X-Login-Alert-Token: {token}"
+    assert curl(name, "/login", "-d", json.dumps(event), header=header)[0] == 201
+    known = {event["id"] for event in ask(name, "/events", limit="1000")}
+    assert known
     before = backups(host)
     host.check_output(f"systemctl start {SERVICE}")
     (made,) = set(backups(host)) - set(before)
