@@ -96,7 +96,7 @@ def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI
     app.include_router(stats_router(reader, admin))
     app.include_router(healthz_router(writer))
     app.include_router(audit_router(reader, admin))
-    app.include_router(tokens_router(tokens, writer, bodies, admin))
+    app.include_router(tokens_router(tokens, writer, BodyReader(settings.max_body_bytes), admin))
     app.include_router(metrics_router(metrics, snapshot, MetricsGate(settings.metrics_key, admin)))
     app.include_router(openapi_router(app, admin))
     return app

@@ -39,12 +39,21 @@ class AuditTrail:
             await self._app(scope, receive, send)
             return
 
+        began = False
+
         async def noting(message: Message) -> None:
+            nonlocal began
             if message["type"] == "http.response.start":
+                began = True
                 self._note(scope, message["status"])
             await send(message)
 
-        await self._app(scope, receive, noting)
+        try:
+            await self._app(scope, receive, noting)
+        except Exception:
+            if not began:
+                self._note(scope, 500)  # what it is answered further out
+            raise
 
     def _note(self, scope: Scope, status: int) -> None:
         state = scope.get("state", {})

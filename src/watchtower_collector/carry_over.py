@@ -1,8 +1,8 @@
 """What a restored database must take over from the one that it replaces.
 
-A restore turns the clock back for events, which is what was asked for. It must not for three other
-things: ids, which are never given twice; tokens, of which one that was revoked stays revoked; and
-the audit, which tells who asked what.
+A restore turns the clock back for events, which is what was asked for. It must not for four other
+things: ids, which are never given twice; tokens, of which one that was revoked stays revoked; the
+audit, which tells who asked what; and what is known of each host.
 """
 
 from __future__ import annotations
@@ -80,7 +80,11 @@ def _merge(copy: Path, contents: Contents, present: Path) -> CarriedOver:
         _raise_ids(connection)
     for table, key in _MERGED.items():
         with _step(copy, present, failures) as connection:
+            revoked = _revoked_tokens(connection)
             _merge_table(connection, table, key)
+            _keep_revoked(connection, revoked)
+    with _step(copy, present, failures) as connection:
+        _merge_hosts(connection)
     return CarriedOver(missing, complete=goes_on and not failures)
 
 
@@ -210,4 +214,34 @@ def _merge_table(connection: sqlite3.Connection, table: str, key: tuple[str, ...
     connection.execute(
         f"INSERT INTO main.{table} (id, {', '.join(others)}) "  # noqa: S608 - see above
         f"SELECT {free}, {', '.join('p.' + name for name in others)} FROM present.{table} AS p"
+    )
+
+
+def _revoked_tokens(connection: sqlite3.Connection) -> list[tuple[bytes, str, int]]:
+    return connection.execute(
+        "SELECT digest, hostname, revoked_at FROM main.tokens WHERE revoked_at IS NOT NULL"
+    ).fetchall()
+
+
+def _keep_revoked(connection: sqlite3.Connection, revoked: list[tuple[bytes, str, int]]) -> None:
+    """Revoke what the backup knew as revoked: a collector installed anew did not know of it."""
+    connection.executemany(
+        "UPDATE main.tokens SET revoked_at = coalesce(min(revoked_at, ?3), ?3) "
+        "WHERE digest = ?1 AND hostname = ?2",
+        revoked,
+    )
+
+
+def _merge_hosts(connection: sqlite3.Connection) -> None:
+    """Keep of each host what was learnt last: one that fell silent must not become unknown."""
+    own = set(_columns(connection, "main", "hosts"))
+    columns = ", ".join(c for c in _columns(connection, "present", "hosts") if c in own)
+    if not columns:
+        return  # it is older than this table
+    connection.execute(
+        "DELETE FROM main.hosts WHERE EXISTS (SELECT 1 FROM present.hosts AS p "
+        "WHERE p.hostname = main.hosts.hostname AND p.last_seen > main.hosts.last_seen)"
+    )
+    connection.execute(
+        f"INSERT OR IGNORE INTO main.hosts ({columns}) SELECT {columns} FROM present.hosts"  # noqa: S608 - our own tables' columns
     )

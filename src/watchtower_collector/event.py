@@ -188,11 +188,11 @@ def parse_event(document: object) -> Event:
         if value is None or name in _ASSIGNED_HERE:
             continue
         if name not in _FIELDS:
-            _check_unknown(name, value)
             unknown += 1
+            if unknown > MAX_UNKNOWN_FIELDS:
+                raise RefusedEventError("", f"more than {MAX_UNKNOWN_FIELDS} unknown fields")
+            _check_unknown(name, value)
         fields[name] = _legible(value) if isinstance(value, str) else value
-    if unknown > MAX_UNKNOWN_FIELDS:
-        raise RefusedEventError("", f"more than {MAX_UNKNOWN_FIELDS} unknown fields")
     try:
         event = Event.model_validate(fields)
     except ValidationError as error:

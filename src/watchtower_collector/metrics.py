@@ -9,7 +9,6 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
-    ProcessCollector,
     generate_latest,
 )
 
@@ -46,6 +45,8 @@ GAUGES = {
     "wal_bytes": "The size of the database's write-ahead log.",
     "disk_free_bytes": "What is left on the disk of the database.",
     "disk_size_bytes": "The size of that disk.",
+    "resident_memory_bytes": "The memory that the collector's process holds.",
+    "open_files": "Its open files and connections.",
 }
 _COMMIT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -55,7 +56,6 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
         info = "The version that runs."
         Gauge("watchtower_build_info", info, ["version"], registry=registry).labels(VERSION).set(1)
         events = Counter(
@@ -135,9 +135,18 @@ class AnswerCounter:
             await self._app(scope, receive, send)
             return
 
+        began = False
+
         async def counting(message: Message) -> None:
+            nonlocal began
             if message["type"] == "http.response.start":
+                began = True
                 self._metrics.answered(scope["path"], message["status"])
             await send(message)
 
-        await self._app(scope, receive, counting)
+        try:
+            await self._app(scope, receive, counting)
+        except Exception:
+            if not began:
+                self._metrics.answered(scope["path"], 500)  # what it is answered further out
+            raise

@@ -61,8 +61,10 @@ def restore(file: Path, database: Path, *, lose_newer: bool = False) -> Restored
         RestoreError: the backup is no good, or something cannot be read or written.
     """
     try:
+        # Looked at and opened with the caller's rights; what follows needs fewer.
+        _refuse_half_a_database(file)
         with (
-            file.open("rb") as backup,  # with the caller's rights; what follows needs fewer
+            file.open("rb") as backup,
             acting_as_owner(database.parent),
             replacing_database(database),
         ):
@@ -81,7 +83,7 @@ def _restore(file: Path, backup: BinaryIO, database: Path, *, lose_newer: bool) 
     settled = database.exists() and _settle(database)
     copy = database.with_name(database.name + ".restoring")
     try:
-        _copy(file, backup, copy)
+        _copy(backup, copy)
         _settle(copy)
         contents = check_database(copy, called=file)
         carried = carry_over(copy, contents, database if settled else None)
@@ -142,13 +144,16 @@ def _settle(database: Path) -> bool:
     return True
 
 
-def _copy(file: Path, backup: BinaryIO, copy: Path) -> None:
+def _refuse_half_a_database(file: Path) -> None:
     for suffix in _SIDECARS:
         beside = file.with_name(file.name + suffix)
         if suffix != "-shm" and beside.exists() and beside.stat().st_size:
             raise RestoreError(
                 f"{file} is not a backup but a database at work: {beside.name} holds a part of it"
             )
+
+
+def _copy(backup: BinaryIO, copy: Path) -> None:
     _remove(copy)  # what a killed run left
     needed, free = os.fstat(backup.fileno()).st_size, shutil.disk_usage(copy.parent).free
     if free < needed + _SPARE_BYTES:

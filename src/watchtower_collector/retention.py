@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from watchtower_collector.store import StoreUnavailableError
 from watchtower_collector.store.retention import (
     delete_audit,
     delete_heartbeats,
+    delete_old,
     delete_oldest,
     forget_hosts,
 )
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from watchtower_collector.reader import Reader
     from watchtower_collector.store import EventStore
     from watchtower_collector.writer import Writer
+
+    _Chunk = Callable[[sa.Connection], tuple[int, int]]
 
 _ROUND_SECONDS = 60.0
 # Between two chunks it stands back for so many times as long as the last one took, so that the
@@ -69,9 +71,12 @@ class Retention:
     async def run(self) -> None:
         """Keep to the bounds until cancelled."""
         while True:
-            # The writer has said what is wrong; the next round is soon.
-            with contextlib.suppress(StoreUnavailableError, QueueFullError):
+            try:
                 await self.sweep()
+            except (StoreUnavailableError, QueueFullError):
+                pass  # the writer has said what is wrong; the next round is soon
+            except Exception:  # noqa: BLE001 - it must outlive any defect
+                _log.exception("a defect in the collector; this round of retention broke off")
             await asyncio.sleep(_ROUND_SECONDS)
 
     async def sweep(self) -> int:
@@ -85,32 +90,34 @@ class Retention:
         events = 0
         if self._bounds.heartbeat_days is not None:
             beats_before = now - self._bounds.heartbeat_days * _DAY_US
-            events += await self._delete(lambda c: delete_heartbeats(c, beats_before))
+            events += await self._all_of(lambda c: (delete_heartbeats(c, beats_before), 0))
         if self._bounds.days is not None:
             before = now - self._bounds.days * _DAY_US
-            events += await self._delete(lambda c: delete_oldest(c, before))
-            await self._delete(lambda c: delete_audit(c, before))
+            events += await self._all_of(lambda c: (delete_old(c, before, now), 0))
+            await self._all_of(lambda c: (0, delete_audit(c, before)))
             await self._writer.call(lambda c: forget_hosts(c, before))
         if self._bounds.bytes is not None:
-            most = self._bounds.bytes
-            while await self._reader.read(self._store.used_bytes) > most:
-                deleted = await self._chunk(lambda c: delete_oldest(c, None))
+            while await self._reader.read(self._store.used_bytes) > self._bounds.bytes:
+                deleted, others = await self._chunk(delete_oldest)
                 events += deleted
-                if not deleted:
+                if not deleted + others:
+                    _log.error("the database is larger than WATCHTOWER_RETENTION_MB, though empty")
                     break
         if events:
-            self._on_deleted(events)
             _log.info("retention deleted %d events", events)
         return events
 
-    async def _delete(self, work: Callable[[sa.Connection], int]) -> int:
-        deleted = 0
-        while chunk := await self._chunk(work):
-            deleted += chunk
-        return deleted
+    async def _all_of(self, work: _Chunk) -> int:
+        events = 0
+        while sum(deleted := await self._chunk(work)):
+            events += deleted[0]
+        return events
 
-    async def _chunk(self, work: Callable[[sa.Connection], int]) -> int:
+    async def _chunk(self, work: _Chunk) -> tuple[int, int]:
+        """Delete a chunk, and return how many events and how many other rows that were."""
         began = time.monotonic()
         deleted = await self._writer.call(work)
-        await asyncio.sleep(_STAND_BACK * (time.monotonic() - began) if deleted else 0)
+        if deleted[0]:
+            self._on_deleted(deleted[0])
+        await asyncio.sleep(_STAND_BACK * (time.monotonic() - began) if sum(deleted) else 0)
         return deleted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from watchtower_collector.store import EventStore
     from watchtower_collector.writer import Writer
 
+_log = logging.getLogger(__name__)
 _NOTE_SECONDS = 60.0  # how often the moments of last use are stored
 
 
@@ -81,7 +83,9 @@ class TokenRegistry:
             return
         try:
             await writer.call(lambda connection: note_use(connection, used))
-        except (StoreUnavailableError, QueueFullError):
-            self._used = used | self._used  # the writer has said what is wrong
-            return
+        except Exception as error:  # noqa: BLE001 - the collector goes on without
+            self._used = used | self._used
+            if not isinstance(error, StoreUnavailableError | QueueFullError):
+                _log.exception("a defect in the collector; the tokens' last uses are not stored")
+            return  # of the others the writer has said what is wrong
         self.take(replace(self._tokens[token], last_used_at=at) for token, at in used.items())

@@ -178,7 +178,16 @@ class Writer:
                 self._try(self._store.probe)
             if time.monotonic() - self._tidied_at >= _TIDY_SECONDS:
                 self._tidied_at = time.monotonic()
-                self._try(self._store.tidy)
+                self._tidy()
+
+    def _tidy(self) -> None:
+        # Nobody waits for it, and whether the store can write is shown by commits.
+        try:
+            self._store.tidy()
+        except StoreUnavailableError as error:
+            _log.warning("the database is not tidied up this time: %s", error)
+        except Exception:  # noqa: BLE001 - the thread must outlive any defect
+            _log.exception("a defect in the collector; the database is not tidied up")
 
     def _gather(self) -> tuple[list[_Submission], _Call | _Then]:
         """Wait for a submission, take what else is there, and say what comes after them."""
@@ -220,8 +229,7 @@ class Writer:
             self._note(error)
         except Exception as error:  # noqa: BLE001 - it belongs to whoever asked for the work
             failure = error
-        else:
-            self._note(None)
+        # That it went well does not show that the store can write: it may have written nothing.
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._answer_call, call, result, failure)
 

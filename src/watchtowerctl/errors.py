@@ -9,6 +9,7 @@ REFUSED = 65  # the collector does not understand what was asked
 ABSENT = 66  # there is no such event, token or host
 UNAVAILABLE = 69
 DEFECT = 70
+OUTPUT = 74  # it cannot be written
 PROTOCOL = 76  # TLS, or an answer that no collector gives
 TRY_LATER = 75
 NOT_ALLOWED = 77

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Literal
 
-from watchtowerctl.errors import READER_GONE, CommandError
+from watchtowerctl.errors import OUTPUT, READER_GONE, CommandError
 from watchtowerctl.text import visible
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def emit(text: str, *, flush: bool = False) -> None:
         # What is still in the buffer goes nowhere, without a word at the end of the program.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise CommandError(READER_GONE, "nobody reads any more") from None
+    except OSError as error:
+        raise CommandError(OUTPUT, f"cannot write the output: {error.strerror}") from None
 
 
 def print_json(document: object, *, flush: bool = False) -> None:

@@ -71,12 +71,12 @@ def test_a_hostile_path_is_one_bounded_entry(client, admin, trail):
     assert "\n" not in entry["query"]
 
 
-def test_a_disk_that_is_full_keeps_nobody_from_asking(client, admin, store, caplog):
+def test_a_disk_that_is_full_keeps_nobody_from_asking(client, admin, caplog):
     def fill(connection):
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
 
-    store.write(fill)
+    client.portal.call(client.writer.call, fill)
     with caplog.at_level(logging.ERROR):
         for _ in range(60):
             assert client.get("/events?q=" + "x" * 1_000, headers=admin).status_code == 200
@@ -101,3 +101,11 @@ def test_entries_have_ids_that_never_come_back(client, admin, trail, store):
     store.write(lambda c: c.execute(sa.delete(AUDIT)))
     client.get("/events", headers=admin)
     assert trail()[0]["id"] > first["id"]
+
+
+def test_what_ends_in_a_defect_is_noted_too(client, admin, trail, monkeypatch):
+    """The token was made, whatever came after."""
+    monkeypatch.setattr("watchtower_collector.routes.tokens._summary", lambda _bound: 1 / 0)
+    body = {"hostname": "web-1"}
+    assert client.request("POST", "/admin/tokens", headers=admin, json=body).status_code == 500
+    assert [(entry["path"], entry["status"]) for entry in trail()] == [("/admin/tokens", 500)]

@@ -161,3 +161,31 @@ def test_of_a_present_database_that_is_damaged_in_part_the_rest_is_taken(
     assert ask(database, TOKENS) == [(1, "web-1", 77)]
     # One id is the event's that says what is missing.
     assert fill(database, 1) == [10 + UNKNOWN_IDS + 2]
+
+
+@pytest.mark.parametrize("events", [0, 10])
+def test_a_token_that_only_the_backup_knows_as_revoked_stays_so(
+    database, make_backup, fill, events
+):
+    """The disk was lost, the collector installed anew, and the inventory's token made known."""
+    give(database, "web-1", 1, revoked_at=77)
+    change(database, f"DELETE FROM events WHERE id > {events}")
+    backup = make_backup()
+    database.unlink()
+    fill(database, 3)
+    give(database, "web-1", 1)
+    restore(backup, database, lose_newer=True)
+    assert [row[1:] for row in ask(database, TOKENS)] == [("web-1", 77)]
+
+
+def test_what_is_known_of_each_host_is_what_was_learnt_last(database, make_backup):
+    backup = make_backup()
+    change(
+        database,
+        "INSERT INTO hosts (hostname, first_seen, last_seen) VALUES ('web-9', 5, 9);"
+        "UPDATE hosts SET last_seen = last_seen + 7, trouble = 'new' WHERE hostname != 'web-9'",
+    )
+    known = ask(database, "SELECT * FROM hosts ORDER BY hostname")
+    assert len(known) >= 2
+    restore(backup, database)
+    assert ask(database, "SELECT * FROM hosts ORDER BY hostname") == known

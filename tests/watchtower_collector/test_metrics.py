@@ -77,7 +77,8 @@ def test_the_state_is_that_of_the_moment(client, scraped, make_event):
     assert now["watchtower_disk_size_bytes",] > now["watchtower_disk_free_bytes",] > 0
     assert now["watchtower_database_used_bytes",] > 0
     assert now["watchtower_wal_bytes",] > 0
-    assert now["process_resident_memory_bytes",] > 0
+    assert now["watchtower_resident_memory_bytes",] > 1 << 20
+    assert now["watchtower_open_files",] > 3
 
 
 def test_a_silent_host_is_counted(client, scraped, store, make_event):
@@ -123,3 +124,22 @@ def test_every_metric_is_documented_and_no_other(repository, scraped):
     assert set(re.findall(r"`(\w+)`", reasons)) == set(REFUSALS.values())
     used = set(re.findall(r"watchtower_\w+", page.partition("## Alerts")[2]))
     assert used <= real
+
+
+def test_one_hosts_claims_do_not_break_the_sum_of_all(client, scraped, make_event):
+    client.post(
+        [
+            make_event(hostname=f"web-{n}", type="heartbeat", spool_depth=(1 << 63) - 1)
+            for n in range(3)
+        ]
+    )
+    assert scraped()["watchtower_agents_spooled_events",] > 1 << 63
+
+
+def test_a_defect_is_counted(client, agent, scraped, make_event, monkeypatch):
+    async def fail(rows):
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(client.writer, "append", fail)
+    assert client.post(make_event()).status_code == 500
+    assert scraped()["watchtower_login_refusals_total", "defect"] == 1

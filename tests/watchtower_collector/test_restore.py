@@ -254,7 +254,7 @@ def refuse(backup, database, message):
     with pytest.raises(RestoreError, match=message):
         restore(backup, database)
     assert ids(database) == list(range(1, 301))
-    assert names(database) == ["watchtower.db", "watchtower.db.lock"]
+    assert set(names(database)) - {"watchtower.db.lock"} == {"watchtower.db"}
 
 
 def test_a_damaged_backup_is_refused(database, backup):
@@ -342,8 +342,10 @@ def test_the_restored_database_is_the_services_and_closed_to_others(fill):
         for path in (database.parent, database):
             os.chown(path, 65_534, 65_534)
         made = back_up(database, outer / "backups")
-        os.chown(made.path, 0, 0)  # as after a copy from another host, by root
-        result = restore(made.path, database)
+        home = outer / "root"  # copied there from another host, by root
+        home.mkdir(mode=0o700)
+        shutil.copy(made.path, home / "copy.db")
+        result = restore(home / "copy.db", database)
         for path in (database, result.set_aside, made.path.parent):
             status = path.stat()
             assert (status.st_uid, status.st_gid) == (65_534, 65_534), path

@@ -11,7 +11,7 @@ from watchtower_collector.store import StoreUnavailableError
 from watchtower_collector.store.audit import note
 from watchtower_collector.store.retention import CHUNK
 from watchtower_collector.store.schema import AUDIT, EVENTS, HOSTS
-from watchtower_collector.writer import Writer
+from watchtower_collector.writer import QueueFullError, Writer
 
 DAY = 86_400_000_000
 NOW = 20_000 * DAY
@@ -106,9 +106,45 @@ def test_the_largest_database_loses_its_oldest_events(store, fill, sweep):
     assert len(days) == max(days), "the newest stay, without a hole"
 
 
-def test_a_bound_that_nothing_can_keep_ends(store, fill, sweep):
+def test_a_bound_that_nothing_can_keep_ends(store, fill, sweep, caplog):
     fill(1, 2, 3)
     assert sweep(Bounds(days=None, heartbeat_days=None, bytes=1)) == 3
+    assert "larger than WATCHTOWER_RETENTION_MB" in caplog.text
+
+
+def test_the_audit_trail_does_not_crowd_out_the_events(store, fill, sweep):
+    """What is older goes, whichever it is."""
+    entry = dict.fromkeys(("key", "address", "method", "path"), "x")
+    entry |= {"query": "x" * 1_000, "status": 200, "at": NOW - 20 * DAY}
+    store.write(lambda c: c.execute(sa.insert(AUDIT), [entry] * 4_000))
+    fill(*[10] * 100)
+    assert sweep(Bounds(days=None, heartbeat_days=None, bytes=2_000_000)) == 0
+    assert len(left(store)) == 100
+    assert 0 < len(left(store, AUDIT, "id")) < 4_000
+
+
+def test_an_event_from_when_the_clock_was_wrong_keeps_no_other(store, fill, sweep):
+    fill(-4_000)
+    fill(30, 30)
+    fill(1)
+    assert sweep(Bounds(days=10, heartbeat_days=None, bytes=None)) == 3
+
+
+def test_what_was_deleted_counts_even_if_the_rest_has_to_wait(store, fill):
+    fill(*[30] * (2 * CHUNK))
+    counted = []
+
+    class Busy:
+        async def call(self, work):
+            if counted:
+                raise QueueFullError
+            return store.write(work)
+
+    bounds = Bounds(days=10, heartbeat_days=None, bytes=None)
+    retention = Retention(store, Reader(store), Busy(), bounds, counted.append)
+    with pytest.raises(QueueFullError):
+        anyio.run(retention.sweep)
+    assert counted == [CHUNK]
 
 
 def test_ids_of_deleted_events_never_come_back(store, fill, sweep):
@@ -155,12 +191,14 @@ def test_agents_are_served_between_the_chunks(store, fill, make_event):
     assert len(set(served)) >= 5, "somebody was served between any two chunks"
 
 
-def test_trouble_does_not_end_it(store, monkeypatch):
+def test_trouble_does_not_end_it(store, monkeypatch, caplog):
     rounds = []
 
     class Failing:
         async def call(self, work):
             rounds.append(work)
+            if len(rounds) == 2:
+                raise KeyError("a defect")
             raise StoreUnavailableError("disk_full", "free some space")
 
     monkeypatch.setattr(retention_module, "_ROUND_SECONDS", 0.001)
@@ -176,3 +214,4 @@ def test_trouble_does_not_end_it(store, monkeypatch):
 
     anyio.run(scenario)
     assert len(rounds) >= 3
+    assert "a defect in the collector" in caplog.text

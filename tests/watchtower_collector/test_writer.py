@@ -18,7 +18,7 @@ class HeldStore:
 
     def __init__(self):
         self.commits = []
-        self.probes = 0
+        self.probes = self.tidied = 0
         self.failure = None
         self.entered = threading.Semaphore(0)
         self.leave = threading.Semaphore(0)
@@ -35,6 +35,9 @@ class HeldStore:
         if self.failure is not None:
             raise self.failure
         return work(self.commits)
+
+    def tidy(self):
+        self.tidied += 1
 
     def probe(self):
         self.probes += 1
@@ -333,3 +336,49 @@ def test_a_call_that_waits_at_the_end_is_done():
         assert await calling == 1
 
     run(scenario, store)
+
+
+def test_only_what_was_written_shows_that_the_store_can_write(monkeypatch):
+    """A call may write nothing, and tidying up may have nothing to do."""
+    store = HeldStore()
+    monkeypatch.setattr(writer_module, "_TURN_SECONDS", 0.01)
+    monkeypatch.setattr(writer_module, "_TIDY_SECONDS", 0.01)
+    monkeypatch.setattr(writer_module, "_PROBE_ILL_SECONDS", DEADLINE)
+
+    async def scenario(writer):
+        store.failure = StoreUnavailableError("disk_full", "free some space")
+        with pytest.raises(StoreUnavailableError):
+            await writer.call(len)
+        store.failure = None
+        tidied = store.tidied
+        assert await writer.call(len) == 0
+        await until(lambda: store.tidied > tidied + 2)
+        assert writer.trouble == "disk_full"
+        store.leave.release()
+        await writer.append(rows(1))
+        assert writer.trouble is None
+
+    run(scenario, store)
+
+
+def test_tidying_up_that_fails_is_said_and_is_no_trouble(monkeypatch, caplog):
+    store = HeldStore()
+    monkeypatch.setattr(writer_module, "_TURN_SECONDS", 0.01)
+    monkeypatch.setattr(writer_module, "_TIDY_SECONDS", 0.01)
+    errors = iter([StoreUnavailableError("locked", "somebody else"), KeyError("a defect")])
+
+    def tidy():
+        store.tidied += 1
+        raise next(errors, RuntimeError("again"))
+
+    store.tidy = tidy
+
+    async def scenario(writer):
+        await until(lambda: store.tidied > 2)
+        assert writer.trouble is None
+        store.leave.release()
+        assert await writer.append(rows(1)) == [Stored(1)]
+
+    run(scenario, store)
+    assert "somebody else" in caplog.text
+    assert "a defect in the collector" in caplog.text

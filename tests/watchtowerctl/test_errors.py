@@ -1,6 +1,8 @@
 """What goes wrong is one sentence with the fix, and an exit status."""
 
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -84,3 +86,18 @@ def test_no_proxy_sees_plain_http(asking, stand_in):
     asking.environment["HTTP_PROXY"] = "http://127.0.0.1:9"
     asking("events")
     assert len(stand_in.requests) == 1
+
+
+def test_output_that_cannot_be_written_is_said(asking, stand_in):
+    stand_in.answer("GET /events", [{"id": 1, "raw_message": "x" * 100_000}])
+    ended = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m watchtowerctl events --json >/dev/full"],
+        env=asking.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (
+        74,
+        "watchtowerctl: cannot write the output: No space left on device\n",
+    )

@@ -1,6 +1,5 @@
 """``POST /login``: events come in."""
 
-import asyncio
 from collections.abc import Collection, Sequence
 
 from fastapi import HTTPException
@@ -20,7 +19,6 @@ from watchtower_collector.timestamps import now_us
 from watchtower_collector.writer import Writer
 
 MAX_EVENTS = 1_000  # in one array
-_LARGE = 1 << 20  # bytes; a batch of an agent has half of that
 
 Names = Collection[str] | None  # of the hosts that the token speaks for; None for all
 
@@ -40,16 +38,16 @@ class Login:
         """Answer one request, when its events are committed and on disk."""
         request = Request(scope, receive)
         # Before anything of the body is read.
-        names = self._agent.admit(request)
+        self._agent.admit(request)
         async with self._bodies.read(request) as body:
+            # Again: it may have been revoked while the body was on its way.
+            names = self._agent.admit(request)
             response = await self._answer(body, names)
         await response(scope, receive, send)
 
     async def _answer(self, body: bytes, names: Names) -> Response:
         try:
-            # A large one in a thread: it can take long, and others must be served meanwhile.
-            large = len(body) > _LARGE
-            document = await asyncio.to_thread(loads, body) if large else loads(body)
+            document = loads(body)
         except ValueError as error:
             return error_response(422, str(error))
         try:

@@ -1,6 +1,8 @@
 """``GET /metrics``: the collector's state, for Prometheus."""
 
+import os
 import shutil
+from pathlib import Path
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends
@@ -54,6 +56,7 @@ class Snapshot:
             "wal_bytes": wal_bytes(database),
             "disk_free_bytes": disk.free,
             "disk_size_bytes": disk.total,
+            **_process(),
         }
 
     def _stored(self, connection: sa.Connection) -> dict[str, float]:
@@ -65,6 +68,16 @@ class Snapshot:
             "agents_spooled_events": hosts.spooled_events,
             "database_used_bytes": self._store.used_bytes(connection),
         }
+
+
+def _process() -> dict[str, float]:
+    """Return what the kernel says of this process: all that a sandbox shows of /proc."""
+    own = Path("/proc/self")
+    pages = int((own / "statm").read_text(encoding="ascii").split()[1])  # proc(5): resident
+    return {
+        "resident_memory_bytes": pages * os.sysconf("SC_PAGE_SIZE"),
+        "open_files": sum(1 for _ in (own / "fd").iterdir()),
+    }
 
 
 def metrics_router(metrics: Metrics, snapshot: Snapshot, gate: MetricsGate) -> APIRouter:

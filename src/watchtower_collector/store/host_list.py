@@ -65,7 +65,7 @@ class HostCounts:
     known: int
     silent: int
     in_trouble: int
-    spooled_events: int
+    spooled_events: float
     """What waits on all of them together, by their last heartbeats."""
 
 
@@ -77,7 +77,8 @@ def count_hosts(connection: sa.Connection, silent_before: int) -> HostCounts:
             sa.func.count(),
             sa.func.count(silent),
             sa.func.count(HOSTS.c.trouble),
-            sa.func.coalesce(sa.func.sum(HOSTS.c.spool_depth), 0),
+            # As floats: one host that claims the largest number must not overflow the sum.
+            sa.func.coalesce(sa.func.sum(sa.cast(HOSTS.c.spool_depth, sa.Float)), 0.0),
         )
     ).one()
     return HostCounts(*row)

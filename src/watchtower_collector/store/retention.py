@@ -14,21 +14,38 @@ from watchtower_collector.store.schema import AUDIT, EVENTS, HOSTS
 CHUNK = 500  # rows in one transaction: the events that arrive meanwhile wait for no more than that
 
 
-def delete_oldest(connection: sa.Connection, received_before: int | None) -> int:
-    """Delete a chunk of the oldest events and return how many there were.
+def delete_old(connection: sa.Connection, received_before: int, now: int) -> int:
+    """Delete a chunk of the events received before a moment, and return how many there were.
 
-    Only those received before that moment, in microseconds since 1970; ``None`` for any.
+    ``now`` and the moment are in microseconds since 1970. Those received after ``now``, by a clock
+    that was wrong, are no younger than those that came after them.
     """
     oldest = sa.select(EVENTS.c.id, EVENTS.c.received_at).order_by(EVENTS.c.id).limit(CHUNK)
-    rows = connection.execute(oldest).all()
     last = None
-    for row in rows:
-        if received_before is not None and row.received_at >= received_before:
+    for row in connection.execute(oldest):
+        if received_before <= row.received_at <= now:
             break
         last = row.id
     if last is None:
         return 0
     return connection.execute(sa.delete(EVENTS).where(EVENTS.c.id <= last)).rowcount
+
+
+def delete_oldest(connection: sa.Connection) -> tuple[int, int]:
+    """Delete a chunk of what is oldest, be it events or the audit trail, for room.
+
+    Returns how many events and how many entries there were.
+    """
+    oldest = sa.select(sa.func.min(EVENTS.c.id)).scalar_subquery()
+    event = connection.execute(
+        sa.select(EVENTS.c.id, EVENTS.c.received_at).where(EVENTS.c.id == oldest)
+    ).one_or_none()
+    entry = connection.execute(sa.select(sa.func.min(AUDIT.c.at))).scalar()
+    if event is not None and (entry is None or event.received_at <= entry):
+        ids = sa.select(EVENTS.c.id).order_by(EVENTS.c.id).limit(CHUNK)
+        return connection.execute(sa.delete(EVENTS).where(EVENTS.c.id.in_(ids))).rowcount, 0
+    ids = sa.select(AUDIT.c.id).order_by(AUDIT.c.at).limit(CHUNK)
+    return 0, connection.execute(sa.delete(AUDIT).where(AUDIT.c.id.in_(ids))).rowcount
 
 
 def delete_heartbeats(connection: sa.Connection, received_before: int) -> int:

@@ -1,6 +1,7 @@
 """Tokens of single hosts, over HTTP: made, used, rotated, revoked."""
 
 import hashlib
+import json
 
 import pytest
 
@@ -190,3 +191,21 @@ def test_tokens_outlive_a_restart(run_app, environment, store, make_event, admin
         (token,) = client.get("/admin/tokens", headers=admin).json()
         assert token["last_used_at"] is not None
         assert client.request("POST", "/login", headers=headers, json=make_event()).is_success
+
+
+def test_a_token_that_is_revoked_while_a_body_is_on_its_way_is_refused(
+    client, admin, make, make_event
+):
+    made = make(hostname="web-1")
+    body = json.dumps(make_event()).encode()
+
+    async def slowly():
+        yield body[:5]
+        path = f"/admin/tokens/{made['id']}"
+        await client._http.request("DELETE", path, headers=admin)
+        yield body[5:]
+
+    headers = {"X-Login-Alert-Token": made["token"], "Content-Length": str(len(body))}
+    response = client.request("POST", "/login", headers=headers, content=slowly())
+    assert response.status_code == 401
+    assert client.events() == []
