@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from watchtower_collector.answer_watch import AnswerWatch
 from watchtower_collector.audit import AuditTrail
 from watchtower_collector.auth import AdminGate, AgentGate, MetricsGate
 from watchtower_collector.body import BodyReader
 from watchtower_collector.errors import add_error_handlers
 from watchtower_collector.event_stream import Streams
-from watchtower_collector.metrics import AnswerCounter, Metrics
+from watchtower_collector.metrics import Metrics
 from watchtower_collector.reader import Reader
 from watchtower_collector.retention import Retention
 from watchtower_collector.routes.audit import audit_router
@@ -80,8 +81,8 @@ def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
     add_error_handlers(app)
-    app.add_middleware(AuditTrail, writer=writer)
-    app.add_middleware(AnswerCounter, metrics=metrics)
+    listeners = (metrics.answered, AuditTrail(writer).answered)
+    app.add_middleware(AnswerWatch, listeners=listeners)
     bodies = BodyReader(settings.max_body_bytes)
     agent = AgentGate(tokens, settings.agent_token)
     admin = _admin_gate(settings)

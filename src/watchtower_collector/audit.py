@@ -10,55 +10,33 @@ from watchtower_collector.store.audit import note
 from watchtower_collector.timestamps import now_us
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import Scope
 
     from watchtower_collector.writer import Writer
 
-# Agents, load balancers and Prometheus: several times a minute each, and nothing of anybody's.
-NOT_NOTED = frozenset({"/login", "/healthz", "/metrics"})
+# Prometheus asks several times a minute, and for nothing of anybody's.
+NOT_NOTED = frozenset({"/metrics"})
 _MAX_TEXT = 2_048  # characters of a path or a query
 
 _log = logging.getLogger(__name__)
 
 
 class AuditTrail:
-    """ASGI middleware. An entry is handed to the writer when the answer begins.
+    """Hands an entry to the writer for each request of an admin, when its answer begins.
 
     The answer does not wait for it: whoever asks while the disk is full must still be answered.
     An entry that cannot be stored is in the log, like every other.
     """
 
-    def __init__(self, app: ASGIApp, writer: Writer) -> None:
-        self._app = app
+    def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._storing: set[asyncio.Task[None]] = set()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and note its answer's status."""
-        if scope["type"] != "http" or scope["path"] in NOT_NOTED:
-            await self._app(scope, receive, send)
-            return
-
-        began = False
-
-        async def noting(message: Message) -> None:
-            nonlocal began
-            if message["type"] == "http.response.start":
-                began = True
-                self._note(scope, message["status"])
-            await send(message)
-
-        try:
-            await self._app(scope, receive, noting)
-        except Exception:
-            if not began:
-                self._note(scope, 500)  # what it is answered further out
-            raise
-
-    def _note(self, scope: Scope, status: int) -> None:
+    def answered(self, scope: Scope, status: int) -> None:
+        """Note the answer to a request, if an admin key let it pass."""
         state = scope.get("state", {})
         key = state.get("admin_key")
-        if key is None:
+        if key is None or scope["path"] in NOT_NOTED:
             return
         client = scope["client"]
         entry = {

@@ -17,7 +17,7 @@ from watchtower_collector.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import Scope
 
 OUTCOMES = ("stored", "duplicate", "rejected")
 # Why a request to POST /login was turned away, by the status of the answer.
@@ -108,9 +108,9 @@ class Metrics:
         """Count events that retention deleted."""
         self._deleted.inc(events)
 
-    def answered(self, path: str, status: int) -> None:
-        """Count an answer."""
-        if path != "/login":
+    def answered(self, scope: Scope, status: int) -> None:
+        """Count the answer to a request."""
+        if scope["path"] != "/login":
             self._other_requests.labels(str(status)).inc()
         elif status in self._refusals:
             self._refusals[status].inc()
@@ -120,33 +120,3 @@ class Metrics:
         for name, gauge in self._gauges.items():
             gauge.set(now[name])
         return generate_latest(self._registry)
-
-
-class AnswerCounter:
-    """ASGI middleware: counts answers as they begin."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and count its answer."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        began = False
-
-        async def counting(message: Message) -> None:
-            nonlocal began
-            if message["type"] == "http.response.start":
-                began = True
-                self._metrics.answered(scope["path"], message["status"])
-            await send(message)
-
-        try:
-            await self._app(scope, receive, counting)
-        except Exception:
-            if not began:
-                self._metrics.answered(scope["path"], 500)  # what it is answered further out
-            raise
