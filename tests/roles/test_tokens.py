@@ -64,6 +64,16 @@ def test_what_is_refused_holds_up_nothing_else(make_known, ask):
     assert "at least 1 character" in run.refused["web-3"]
 
 
+def test_another_hosts_name_is_refused(make_known, ask):
+    """Whatever a host calls itself, and with whichever token."""
+    make_known(token_for("web-1"), token_for("db-1"))
+    for secret in ("", "a new token"):
+        run = make_known(token_for("web-1", secret, hostname="db-1.own"))
+        assert (run.status, run.created) == (0, [])
+        assert "belongs to db-1" in run.refused["web-1"]
+    assert [token["state"] for token in ask("GET", "/admin/tokens")] == ["active", "active"]
+
+
 def test_more_than_fit_into_one_request(make_known, ask):
     hosts = [f"host-{number}" for number in range(1001)]
     run = make_known(*map(token_for, hosts))
@@ -126,7 +136,9 @@ def test_what_passes_is_waited_for(module):
     busy = json.dumps({"status": "error", "error": {"message": "busy"}}).encode()
     with answering((503, busy), (502, b"<html>"), (429, busy), (201, done)) as (port, sent):
         assert module.register(port, "a-key", [token_for("web-1")]) == (["web-1"], {})
-    assert sent == [[{k: v for k, v in token_for("web-1").items() if k != "host"}]] * 4
+    wanted = token_for("web-1")
+    wanted["owner"] = wanted.pop("host")
+    assert sent == [[wanted]] * 4
 
 
 def test_what_does_not_pass_is_told(module):

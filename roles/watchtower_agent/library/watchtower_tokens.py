@@ -143,7 +143,12 @@ def register(
     waiting = list(tokens)
     while waiting:
         some = waiting[:MOST]
-        wanted = [{name: value for name, value in one.items() if name != "host"} for one in some]
+        # What a host is called in the inventory is the operator's word, not the host's own: no
+        # other host of the inventory gets its name, whatever it calls itself.
+        wanted = [
+            {"owner" if name == "host" else name: value for name, value in one.items()}
+            for one in some
+        ]
         status, answer = insist(port, key, json.dumps(wanted))
         if status == 201:
             results = zip(some, answer["results"], strict=True)

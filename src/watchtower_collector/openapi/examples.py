@@ -62,6 +62,7 @@ STATS: dict[str, Any] = {
 TOKEN: dict[str, Any] = {
     "id": 7,
     "hostname": "web-1",
+    "owner": "web-1.example.org",
     "created_at": "2026-03-14T09:26:54.012345Z",
     "expires_at": None,
     "revoked_at": None,

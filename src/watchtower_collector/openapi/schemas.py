@@ -115,6 +115,7 @@ class Token(BaseModel):
 
     id: Id
     hostname: str
+    owner: str | None
     created_at: Time
     expires_at: Time | None
     revoked_at: Time | None

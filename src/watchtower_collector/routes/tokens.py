@@ -15,7 +15,14 @@ from watchtower_collector.auth import AdminGate
 from watchtower_collector.body import BodyReader
 from watchtower_collector.errors import error_response, json_response
 from watchtower_collector.routes.parameters import Patterns, check_names, texts
-from watchtower_collector.store.tokens import Token, all_tokens, bind, expire_others, revoke
+from watchtower_collector.store.tokens import (
+    NameTakenError,
+    Token,
+    all_tokens,
+    bind,
+    expire_others,
+    revoke,
+)
 from watchtower_collector.strict_json import loads
 from watchtower_collector.timestamps import format_rfc3339, now_us
 from watchtower_collector.token_registry import TokenRegistry, digest_of
@@ -38,6 +45,8 @@ class WantedToken(BaseModel):
     """Of a token made elsewhere, in hexadecimal; without it, the collector makes one."""
     overlap_seconds: Annotated[int, Field(strict=True, ge=0, le=_MAX_OVERLAP)] | None = None
     """For how long the host's other tokens are still good; without it, as long as before."""
+    owner: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    """Who alone may give this name further tokens, while this one is good."""
 
 
 class TokenParameters(BaseModel):
@@ -125,7 +134,17 @@ def _bind(
     bound = []
     for index, (one, secret) in enumerate(zip(wanted, made, strict=True)):
         digest = digest_of(secret) if secret else bytes.fromhex(one.token_sha256 or "")
-        token, is_new = bind(connection, one.hostname, digest, now)
+        try:
+            token, is_new = bind(connection, one.hostname, digest, now, one.owner)
+        except NameTakenError as error:
+            raise _RefusedError(
+                409,
+                f"the name {one.hostname} belongs to {error.taken.owner} (token "
+                f"{error.taken.id}); two hosts of one name could not be told apart. If that one "
+                "is gone, revoke its token",
+                token=index,
+                field="hostname",
+            ) from None
         if token.revoked_at is not None:
             raise _RefusedError(
                 409,
@@ -159,6 +178,7 @@ def _document(token: Token, tokens: TokenRegistry, now: int) -> dict[str, Any]:
     return {
         "id": token.id,
         "hostname": token.hostname,
+        "owner": token.owner,
         "created_at": moment(token.created_at),
         "expires_at": moment(token.expires_at),
         "revoked_at": moment(token.revoked_at),

@@ -156,7 +156,9 @@ _WIDER_INDEXES = (
     "CREATE INDEX events_source ON events (source_addr, timestamp, id, type)",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_CREATE, _HOSTS_TOKENS_AUDIT, _WIDER_INDEXES)
+_OWNERS = ("ALTER TABLE tokens ADD COLUMN owner TEXT",)
+
+STEPS: tuple[tuple[str, ...], ...] = (_CREATE, _HOSTS_TOKENS_AUDIT, _WIDER_INDEXES, _OWNERS)
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

@@ -77,6 +77,8 @@ TOKENS = sa.Table(
     sa.Column("expires_at", sa.BigInteger),
     sa.Column("revoked_at", sa.BigInteger),
     sa.Column("last_used_at", sa.BigInteger),
+    # Who may replace it: the name that an inventory has for the host.
+    sa.Column("owner", sa.Text),
 )
 
 # Who asked what with an admin key.

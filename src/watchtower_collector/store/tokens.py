@@ -25,6 +25,8 @@ class Token:
     expires_at: int | None
     revoked_at: int | None
     last_used_at: int | None
+    owner: str | None
+    """Who may give this name another token; ``None`` for anybody."""
 
     def state(self, now: int) -> str:
         """Return ``active``, ``expiring``, ``expired`` or ``revoked``."""
@@ -45,21 +47,49 @@ def all_tokens(connection: sa.Connection) -> list[Token]:
     return [Token(**row) for row in rows]
 
 
-def bind(connection: sa.Connection, hostname: str, digest: bytes, now: int) -> tuple[Token, bool]:
+class NameTakenError(Exception):
+    """The name has a good token of another owner."""
+
+    def __init__(self, taken: Token) -> None:
+        self.taken = taken
+        super().__init__(taken.hostname)
+
+
+def bind(
+    connection: sa.Connection, hostname: str, digest: bytes, now: int, owner: str | None = None
+) -> tuple[Token, bool]:
     """Return the binding of a token to a name, and whether it was made now.
 
     One that has expired, or will, is good again. One that was revoked stays so.
+
+    Raises:
+        NameTakenError: ``owner`` is not the one of the name's good tokens.
     """
+    if owner is not None:
+        _check_owner(connection, hostname, now, owner)
     made = connection.execute(
         insert(TOKENS)
-        .values(hostname=hostname, digest=digest, created_at=now)
+        .values(hostname=hostname, digest=digest, created_at=now, owner=owner)
         .on_conflict_do_nothing(index_elements=[TOKENS.c.digest, TOKENS.c.hostname])
     ).rowcount
     this = (TOKENS.c.digest == digest) & (TOKENS.c.hostname == hostname)
     if not made:
-        connection.execute(sa.update(TOKENS).where(this).values(expires_at=None))
+        known = {"expires_at": None} if owner is None else {"expires_at": None, "owner": owner}
+        connection.execute(sa.update(TOKENS).where(this).values(known))
     row = connection.execute(sa.select(TOKENS).where(this)).mappings().one()
     return Token(**row), made == 1
+
+
+def _check_owner(connection: sa.Connection, hostname: str, now: int, owner: str) -> None:
+    others = connection.execute(
+        sa.select(TOKENS).where(
+            TOKENS.c.hostname == hostname, TOKENS.c.owner.is_not(None), TOKENS.c.owner != owner
+        )
+    ).mappings()
+    for row in others:
+        token = Token(**row)
+        if token.is_good(now):
+            raise NameTakenError(token)
 
 
 def expire_others(connection: sa.Connection, kept: Token, expires_at: int) -> None:

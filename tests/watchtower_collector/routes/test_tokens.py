@@ -209,3 +209,28 @@ def test_a_token_that_is_revoked_while_a_body_is_on_its_way_is_refused(
     response = client.request("POST", "/login", headers=headers, content=slowly())
     assert response.status_code == 401
     assert client.events() == []
+
+
+def test_a_name_belongs_to_its_owner(client, admin, make, listed, say):
+    """Root on web-1 called it db-1 before the next run of the playbook."""
+    make(hostname="web-1", owner="inventory-web-1", token_sha256=SHA256)
+    taken = make(hostname="db-1", owner="inventory-db-1")
+    mine = {"hostname": "db-1", "owner": "inventory-web-1", "overlap_seconds": 0}
+    for stolen in (mine, {**mine, "token_sha256": SHA256}):
+        error = make({"hostname": "web-2"}, stolen, status=409)["error"]
+        assert (error["token"], error["field"]) == (1, "hostname")
+        assert "belongs to inventory-db-1" in error["message"]
+    assert say(ELSEWHERE, "db-1") == 403
+    assert say(taken["token"], "db-1") == 201, "its own is as good as before"
+    assert [token["owner"] for token in listed()] == ["inventory-web-1", "inventory-db-1"]
+    make(hostname="db-1", owner="inventory-db-1", overlap_seconds=60)
+    for token in listed("?hostname=db-1"):
+        client.request("DELETE", f"/admin/tokens/{token['id']}", headers=admin)
+    assert make(hostname="db-1", owner="inventory-web-1")["created"], "the name is free again"
+
+
+def test_a_token_without_an_owner_keeps_no_name(make, listed):
+    make(hostname="web-1", token_sha256=SHA256)
+    make(hostname="web-1", owner="inventory-web-1")
+    make(hostname="web-1", owner="inventory-web-1", token_sha256=SHA256)
+    assert [token["owner"] for token in listed()] == ["inventory-web-1"] * 2
