@@ -56,5 +56,5 @@ class AuditTrail:
     async def _store(self, entry: dict[str, Any]) -> None:
         try:
             await self._writer.call(lambda connection: note(connection, entry))
-        except Exception as error:  # noqa: BLE001 - there is nobody else to tell
+        except Exception as error:  # noqa: BLE001  # there is nobody else to tell
             _log.error("an entry of the audit trail is not stored (%s): %r", error, entry)

@@ -205,14 +205,13 @@ def _merge_table(connection: sqlite3.Connection, table: str, key: tuple[str, ...
     if not columns:
         return  # it is older than this table
     same = " AND ".join(f"p.{name} IS main.{table}.{name}" for name in key)
-    # The names come from _MERGED and from our own tables' definitions.
     connection.execute(
-        f"DELETE FROM main.{table} WHERE EXISTS (SELECT 1 FROM present.{table} AS p WHERE {same})"  # noqa: S608 - see above
+        f"DELETE FROM main.{table} WHERE EXISTS (SELECT 1 FROM present.{table} AS p WHERE {same})"  # noqa: S608  # names of our own tables
     )
-    free = f"CASE WHEN p.id IN (SELECT id FROM main.{table}) THEN NULL ELSE p.id END"  # noqa: S608 - see above
+    free = f"CASE WHEN p.id IN (SELECT id FROM main.{table}) THEN NULL ELSE p.id END"  # noqa: S608  # names of our own tables
     others = [name for name in columns if name != "id"]
     connection.execute(
-        f"INSERT INTO main.{table} (id, {', '.join(others)}) "  # noqa: S608 - see above
+        f"INSERT INTO main.{table} (id, {', '.join(others)}) "  # noqa: S608  # names of our own tables
         f"SELECT {free}, {', '.join('p.' + name for name in others)} FROM present.{table} AS p"
     )
 
@@ -243,5 +242,5 @@ def _merge_hosts(connection: sqlite3.Connection) -> None:
         "WHERE p.hostname = main.hosts.hostname AND p.last_seen > main.hosts.last_seen)"
     )
     connection.execute(
-        f"INSERT OR IGNORE INTO main.hosts ({columns}) SELECT {columns} FROM present.hosts"  # noqa: S608 - our own tables' columns
+        f"INSERT OR IGNORE INTO main.hosts ({columns}) SELECT {columns} FROM present.hosts"  # noqa: S608  # likewise
     )

@@ -75,7 +75,7 @@ class Retention:
                 await self.sweep()
             except (StoreUnavailableError, QueueFullError):
                 pass  # the writer has said what is wrong; the next round is soon
-            except Exception:  # noqa: BLE001 - it must outlive any defect
+            except Exception:  # noqa: BLE001  # it must outlive any defect
                 _log.exception("a defect in the collector; this round of retention broke off")
             await asyncio.sleep(_ROUND_SECONDS)
 

@@ -83,7 +83,7 @@ class TokenRegistry:
             return
         try:
             await writer.call(lambda connection: note_use(connection, used))
-        except Exception as error:  # noqa: BLE001 - the collector goes on without
+        except Exception as error:  # noqa: BLE001  # the collector goes on without
             self._used = used | self._used
             if not isinstance(error, StoreUnavailableError | QueueFullError):
                 _log.exception("a defect in the collector; the tokens' last uses are not stored")

@@ -186,7 +186,7 @@ class Writer:
             self._store.tidy()
         except StoreUnavailableError as error:
             _log.warning("the database is not tidied up this time: %s", error)
-        except Exception:  # noqa: BLE001 - the thread must outlive any defect
+        except Exception:  # noqa: BLE001  # the thread must outlive any defect
             _log.exception("a defect in the collector; the database is not tidied up")
 
     def _gather(self) -> tuple[list[_Submission], _Call | _Then]:
@@ -227,7 +227,7 @@ class Writer:
         except StoreUnavailableError as error:
             failure = error
             self._note(error)
-        except Exception as error:  # noqa: BLE001 - it belongs to whoever asked for the work
+        except Exception as error:  # noqa: BLE001  # it belongs to whoever asked for the work
             failure = error
         # That it went well does not show that the store can write: it may have written nothing.
         if self._loop is not None:
@@ -244,7 +244,7 @@ class Writer:
             write()
         except StoreUnavailableError as error:
             failure = error
-        except Exception as error:  # noqa: BLE001 - the thread must outlive any defect
+        except Exception as error:  # noqa: BLE001  # the thread must outlive any defect
             _log.exception("a defect in the collector; what was to be written is not stored")
             failure = StoreUnavailableError("internal_error", type(error).__name__)
         self._note(failure)
@@ -281,7 +281,7 @@ class Writer:
                 submission.answer.set_result(outcomes[start:end])
             start = end
 
-    def _answer_call(self, call: _Call, result: Any, failure: Exception | None) -> None:  # noqa: ANN401 - whatever the work returns
+    def _answer_call(self, call: _Call, result: Any, failure: Exception | None) -> None:  # noqa: ANN401  # whatever the work returns
         self._held -= 1
         if call.answer.done():
             return  # its request was cancelled

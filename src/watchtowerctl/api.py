@@ -46,7 +46,7 @@ class Api:
     """Asks one collector. Redirects are not followed: the key is for this collector only."""
 
     def __init__(self, url: str, key: str, ca_file: Path | None) -> None:
-        import httpx  # noqa: PLC0415  # slow to import, see above
+        import httpx  # noqa: PLC0415  # slow: not for --help
 
         self.url = url
         secure = url.startswith("https:")
@@ -80,7 +80,7 @@ class Api:
         Raises:
             CommandError: no answer, one that is no success, or one that breaks off.
         """
-        import httpx  # noqa: PLC0415  # slow to import, see above
+        import httpx  # noqa: PLC0415  # slow: not for --help
 
         limits = httpx.Timeout(silence, connect=CONNECT_SECONDS)
         try:

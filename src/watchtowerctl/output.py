@@ -54,10 +54,9 @@ def print_table(
     All cells are taken as text of an attacker. A number stands to the right. ``styles`` are
     Rich's, one for each row.
     """
-    # Slow to import, and of no use to programs.
-    from rich.console import Console  # noqa: PLC0415  # see above
-    from rich.table import Table  # noqa: PLC0415  # see above
-    from rich.text import Text  # noqa: PLC0415  # see above
+    from rich.console import Console  # noqa: PLC0415  # slow, for tables alone
+    from rich.table import Table  # noqa: PLC0415  # slow, for tables alone
+    from rich.text import Text  # noqa: PLC0415  # slow, for tables alone
 
     terminal = sys.stdout.isatty()
     console = Console(

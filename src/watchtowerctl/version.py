@@ -16,8 +16,7 @@ def read_version(package: Path = _PACKAGE) -> str:
     Raises:
         FileNotFoundError: none of the three is there.
     """
-    # Costs 20 ms, and most commands never ask.
-    from importlib.metadata import distributions  # noqa: PLC0415
+    from importlib.metadata import distributions  # noqa: PLC0415  # 20 ms that few commands need
 
     # Only beside the package: another installation of Watchtower may be on the path.
     for installed in distributions(name="watchtower", path=[str(package.parent)]):

@@ -13,8 +13,8 @@ from watchtower_agent import event
 CORPUS = Path(__file__).with_name("corpus")
 CAPTURE = CORPUS / "capture"
 sys.path.append(str(CAPTURE))
-import expected  # noqa: E402
-import printed  # noqa: E402
+import expected  # noqa: E402  # it is found only by the line above
+import printed  # noqa: E402  # likewise
 
 CONTRACT = Path(__file__).parents[2] / "docs" / "api" / "collector-api.md"
 FORMATS = {known["format"]: known for known in printed.formats()}

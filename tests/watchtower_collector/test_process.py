@@ -131,7 +131,7 @@ def test_killed_at_any_moment_it_keeps_what_it_acknowledged_and_nothing_twice(
         client.start()
     for _ in range(5):
         enough = len(acknowledged) + 50
-        wait_until(lambda: len(acknowledged) >= enough)  # noqa: B023 - called at once
+        wait_until(lambda: len(acknowledged) >= enough)  # noqa: B023  # called at once
         assert collector.stop(signal.SIGKILL) == -signal.SIGKILL
         collector.start()
     stop.set()

@@ -74,7 +74,7 @@ def test_the_setting_says_how_long_silence_is(run_app, environment, store, admin
         client.post(heartbeat)
         for seconds, silent in ((120, []), (121, ["h"])):
             now = (1 + seconds) * 1_000_000
-            monkeypatch.setattr("watchtower_collector.routes.hosts.now_us", lambda: now)  # noqa: B023 - called at once
+            monkeypatch.setattr("watchtower_collector.routes.hosts.now_us", lambda: now)  # noqa: B023  # called at once
             found = hosts(client, admin, "?silent=true")
             assert [host["hostname"] for host in found] == silent
 
