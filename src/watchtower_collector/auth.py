@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Gate:
-    """What both gates do with a secret that is wrong, or that is one guess too many.
+    """What the gates do with a secret that is wrong, or that is one guess too many.
 
     Digests are compared, in constant time: neither a secret's text nor its length shows in how
     long an answer takes. The answer does not say what was wrong.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 BURST = 10  # wrong secrets that an address may show at once
 SECONDS_EACH = 5.0  # after which it may show another one
 _ADDRESSES = 10_000  # remembered at the same time
-_PROVEN = 50_000  # pairs of address and secret that were right before
+_PROVEN = 1_000  # pairs of address and secret that were right before
 
 
 class Brake:
@@ -22,7 +22,7 @@ class Brake:
 
     Who has used them up is turned away unlooked at, so that guesses from one address are bounded
     in their rate. Whoever shows a secret that was right before, from where it was right, is not
-    concerned: agents behind the address of an attacker, or of an agent with a wrong token, go on.
+    concerned, whoever else guesses from that address.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

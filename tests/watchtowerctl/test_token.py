@@ -59,6 +59,7 @@ def test_tokens_are_listed(asking, stand_in):
     token = {
         "id": 7,
         "hostname": "web-1",
+        "owner": "db.example.org",
         "created_at": "2026-03-14T09:26:53.000000Z",
         "expires_at": None,
         "revoked_at": None,
@@ -67,7 +68,14 @@ def test_tokens_are_listed(asking, stand_in):
     }
     stand_in.answer("GET /admin/tokens", [token])
     out, _ = asking("token", "list", "--host", "web-1", "--state", "active")
-    assert out.splitlines()[1].split() == ["7", "web-1", "active", "2026-03-14", "14:56:53+05:30"]
+    assert out.splitlines()[1].split() == [
+        "7",
+        "web-1",
+        "db.example.org",
+        "active",
+        "2026-03-14",
+        "14:56:53+05:30",
+    ]
     assert stand_in.requests[0].query == [("hostname", "web-1"), ("state", "active")]
     assert json.loads(asking("token", "list", "--json")[0]) == token
 

@@ -14,7 +14,7 @@ from watchtowerctl.output import emit, print_json, print_table, say
 
 app = typer.Typer(no_args_is_help=True, help="Make, show and revoke the hosts' tokens.")
 STATES = ("active", "expiring", "expired", "revoked")
-COLUMNS = ("ID", "Host", "State", "Created", "Expires", "Revoked", "Last used")
+COLUMNS = ("ID", "Host", "Owner", "State", "Created", "Expires", "Revoked", "Last used")
 Hostname = Annotated[str, typer.Argument(metavar="HOST", help="the host's name, as in its events")]
 
 
@@ -87,7 +87,7 @@ def show(
 
 def _row(token: dict[str, Any]) -> list[object]:
     times = ("created_at", "expires_at", "revoked_at", "last_used_at")
-    names = ("id", "hostname", "state")
+    names = ("id", "hostname", "owner", "state")
     return [*map(token.get, names), *(show_text(token.get(name)) for name in times)]
 
 
