@@ -29,7 +29,10 @@ def network_range(text: str) -> tuple[bytes, bytes]:
     Raises:
         ValueError: ``text`` is neither.
     """
-    network = ip_network(text.partition("%")[0], strict=False)
+    address, _, zone = text.partition("%")
+    if "/" in zone:
+        raise ValueError(f"a zone has no prefix: {text!r}")
+    network = ip_network(address, strict=False)
     first, last = network.network_address.packed, network.broadcast_address.packed
     if isinstance(network, IPv4Network):
         return _MAPPED + first, _MAPPED + last

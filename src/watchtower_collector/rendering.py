@@ -55,7 +55,10 @@ def event_document(row: Row) -> dict[str, Any]:
     if row["event_id"] is not None:
         document["event_id"] = row["event_id"].hex()
     if row["extra"] is not None:
-        document = {**json.loads(row["extra"]), **document}
+        # A field of ours has its place and its value, whatever else was sent by that name.
+        document |= {
+            name: value for name, value in json.loads(row["extra"]).items() if name not in document
+        }
     return document
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -54,6 +55,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        _collect_garbage_less()
         self._notifier.send("READY=1")
         period = self._notifier.watchdog_seconds()
         if period is not None:
@@ -117,6 +119,17 @@ def _serve(listener: socket.socket, settings: Settings, store: SQLiteStore) -> N
     )
     _log.info("collector %s listens on %s", VERSION, listener.getsockname())
     _Server(config, writer).run(sockets=[listener])
+
+
+def _collect_garbage_less() -> None:
+    """Leave out of every garbage collection what stays to the end, and collect less often.
+
+    Nearly everything that a request makes goes by its reference count; looking for cycles at the
+    interpreter's own pace was a tenth of the processor time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def _leave(_number: int, _frame: object) -> NoReturn:

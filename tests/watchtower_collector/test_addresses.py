@@ -46,7 +46,13 @@ def test_an_address_is_a_range_of_one():
     assert first == last == ip_address("2001:db8::1").packed
 
 
-@pytest.mark.parametrize("text", ["", "1.2.3.4/33", "web-1", "1.2.3.4/", "::/129"])
+def test_a_zone_does_not_count():
+    assert network_range("fe80::1%eth0") == network_range("fe80::1")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1.2.3.4/33", "web-1", "1.2.3.4/", "::/129", "fe80::1%eth0/64"]
+)
 def test_what_is_no_network_is_refused(text):
     with pytest.raises(ValueError, match=r"."):
         network_range(text)

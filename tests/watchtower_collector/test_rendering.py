@@ -45,6 +45,7 @@ def test_a_newer_agents_field_does_not_hide_one_of_ours():
     kept = {**row(), "extra": '{"hostname": "other", "new": 1}'}
     assert event_document(kept)["hostname"] == "web-1"
     assert event_document(kept)["new"] == 1
+    assert list(event_document(kept)) == [*FIELDS, "new"], "after ours"
 
 
 def test_json_lines_is_one_event_a_line():

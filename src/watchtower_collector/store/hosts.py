@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from watchtower_collector.store.many_rows import ManyRows
 from watchtower_collector.store.schema import HOSTS
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def _upsert() -> sa.Insert:
     return statement.on_conflict_do_update(index_elements=[HOSTS.c.hostname], set_=changes)
 
 
-_UPSERT = _upsert()
+_UPSERT = ManyRows(_upsert())
 
 
 def _sighting(row: Row) -> dict[str, Any]:
@@ -97,4 +98,4 @@ def note_hosts(connection: sa.Connection, rows: Iterable[Row]) -> None:
         known = sightings.get(new["hostname"])
         sightings[new["hostname"]] = new if known is None else _merged(known, new)
     if sightings:
-        connection.execute(_UPSERT, list(sightings.values()))
+        _UPSERT.execute(connection, sightings.values())
