@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from watchtower_collector.steady_clock import SteadyClock
 from watchtower_collector.store import StoreUnavailableError
 from watchtower_collector.store.retention import (
     delete_audit,
@@ -62,6 +63,7 @@ class Retention:
         bounds: Bounds,
         on_deleted: Callable[[int], None] = lambda _events: None,
     ) -> None:
+        self.clock = SteadyClock()
         self._store = store
         self._reader = reader
         self._writer = writer
@@ -72,30 +74,24 @@ class Retention:
         """Keep to the bounds until cancelled."""
         while True:
             try:
-                await self.sweep()
+                # A clock that is years ahead would make everything old.
+                await self.sweep(by_age=self.clock.is_steady())
             except (StoreUnavailableError, QueueFullError):
                 pass  # the writer has said what is wrong; the next round is soon
             except Exception:  # noqa: BLE001  # it must outlive any defect
                 _log.exception("a defect in the collector; this round of retention broke off")
             await asyncio.sleep(_ROUND_SECONDS)
 
-    async def sweep(self) -> int:
+    async def sweep(self, *, by_age: bool = True) -> int:
         """Delete all that is past the bounds, and return how many events that were.
+
+        Without ``by_age``, only the bound of size counts.
 
         Raises:
             StoreUnavailableError: the rest stays for another time.
             QueueFullError: likewise.
         """
-        now = now_us()
-        events = 0
-        if self._bounds.heartbeat_days is not None:
-            beats_before = now - self._bounds.heartbeat_days * _DAY_US
-            events += await self._all_of(lambda c: (delete_heartbeats(c, beats_before), 0))
-        if self._bounds.days is not None:
-            before = now - self._bounds.days * _DAY_US
-            events += await self._all_of(lambda c: (delete_old(c, before, now), 0))
-            await self._all_of(lambda c: (0, delete_audit(c, before)))
-            await self._writer.call(lambda c: forget_hosts(c, before))
+        events = await self._sweep_by_age(now_us()) if by_age else 0
         if self._bounds.bytes is not None:
             while await self._reader.read(self._store.used_bytes) > self._bounds.bytes:
                 deleted, others = await self._chunk(delete_oldest)
@@ -105,6 +101,18 @@ class Retention:
                     break
         if events:
             _log.info("retention deleted %d events", events)
+        return events
+
+    async def _sweep_by_age(self, now: int) -> int:
+        events = 0
+        if self._bounds.heartbeat_days is not None:
+            beats_before = now - self._bounds.heartbeat_days * _DAY_US
+            events += await self._all_of(lambda c: (delete_heartbeats(c, beats_before), 0))
+        if self._bounds.days is not None:
+            before = now - self._bounds.days * _DAY_US
+            events += await self._all_of(lambda c: (delete_old(c, before, now), 0))
+            await self._all_of(lambda c: (0, delete_audit(c, before)))
+            await self._writer.call(lambda c: forget_hosts(c, before))
         return events
 
     async def _all_of(self, work: _Chunk) -> int:

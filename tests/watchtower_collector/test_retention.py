@@ -191,6 +191,46 @@ def test_agents_are_served_between_the_chunks(store, fill, make_event):
     assert len(set(served)) >= 5, "somebody was served between any two chunks"
 
 
+class Clock:
+    """A clock that can be believed, or not."""
+
+    def __init__(self, steady):
+        self._steady = steady
+
+    def is_steady(self):
+        return self._steady
+
+
+def test_a_clock_that_was_just_set_deletes_nothing(store, fill, monkeypatch):
+    """Years ahead, it makes everything old; the bound of size does not depend on it."""
+    fill(*[30] * (CHUNK + 1))
+    swept = []
+
+    async def scenario(bounds, clock):
+        async def rest(_seconds):
+            swept.append(len(left(store)))
+            raise KeyboardInterrupt
+
+        writer = Writer(store, 1_000)
+        writer.start()
+        monkeypatch.setattr(retention_module.asyncio, "sleep", rest)
+        try:
+            retention = Retention(store, Reader(store), writer, bounds)
+            retention.clock = clock
+            await retention.run()
+        finally:
+            monkeypatch.undo()
+            await writer.stop()
+
+    by_age = Bounds(days=10, heartbeat_days=None, bytes=None)
+    with pytest.raises(KeyboardInterrupt):
+        anyio.run(scenario, by_age, Clock(steady=False))
+    assert left(store)[0] == "login-30-0"
+    with pytest.raises(KeyboardInterrupt):
+        anyio.run(scenario, by_age, Clock(steady=True))
+    assert swept == [CHUNK + 1, 1], "a chunk of them, before it rests"
+
+
 def test_trouble_does_not_end_it(store, monkeypatch, caplog):
     rounds = []
 
@@ -207,7 +247,9 @@ def test_trouble_does_not_end_it(store, monkeypatch, caplog):
     async def scenario():
         with anyio.move_on_after(60):
             async with anyio.create_task_group() as group:
-                group.start_soon(Retention(store, Reader(store), Failing(), bounds).run)
+                retention = Retention(store, Reader(store), Failing(), bounds)
+                retention.clock = Clock(steady=True)
+                group.start_soon(retention.run)
                 while len(rounds) < 3:
                     await anyio.sleep(0.001)
                 group.cancel_scope.cancel()
