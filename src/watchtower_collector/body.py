@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import collections
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from fastapi import HTTPException
@@ -17,18 +19,27 @@ if TYPE_CHECKING:
     from starlette.types import Receive
 
 _TOGETHER = 8  # full-sized bodies held at the same time
+_OF_ONE = 2  # of them, those of one host: it cannot keep the others out
 _GZIP = frozenset({"gzip", "x-gzip"})  # two names for one thing (RFC 9110, section 8.4.1.3)
+
+
+Sender = Hashable | None  # the names of a host; None for the token that all share, and for admins
+
+
+class TooMuchAtOnceError(Exception):
+    """One host has too much on its way; ask again in a moment."""
 
 
 class BodyReader:
     """Reads bodies; what is held from the first byte to the answer counts against the bounds."""
 
     def __init__(self, limit: int) -> None:
-        """Take bodies of up to ``limit`` bytes, and eight times that together."""
+        """Take bodies of up to ``limit`` bytes: twice that of one sender, eight times of all."""
         self._limit = limit
         self._held = 0
+        self._held_of: collections.Counter[Sender] = collections.Counter()
 
-    def read(self, request: Request) -> HeldBody:
+    def read(self, request: Request, sender: Sender) -> HeldBody:
         """Return a context manager that gives the whole body for the time of the block.
 
         The body is inflated when it is gzip. The bound holds for what is sent and for what it
@@ -39,8 +50,9 @@ class BodyReader:
                 then; 415 compressed in another way; 422 not gzip as it says; 400 the client went
                 away.
             QueueFullError: too much is held for other requests.
+            TooMuchAtOnceError: too much is held for other requests of this sender.
         """
-        return HeldBody(self, request)
+        return HeldBody(self, request, sender)
 
     def inflater_for(self, request: Request) -> Inflater | None:
         """Return what inflates the body, ``None`` when it comes as it is.
@@ -59,16 +71,20 @@ class BodyReader:
             raise self.too_large()
         return Inflater() if encoding in _GZIP else None
 
-    def hold(self, size: int, held_before: int) -> None:
+    def hold(self, size: int, held_before: int, sender: Sender) -> None:
         """Count ``size`` more bytes of a body of which ``held_before`` are held already.
 
         Raises:
             HTTPException: 413, together they are too large.
             QueueFullError: too much is held for other requests.
+            TooMuchAtOnceError: too much is held for other requests of this sender.
         """
         self._held += size
+        self._held_of[sender] += size
         if held_before + size > self._limit:
             raise self.too_large()
+        if sender is not None and self._held_of[sender] > self._limit * _OF_ONE:
+            raise TooMuchAtOnceError
         if self._held > self._limit * _TOGETHER:
             raise QueueFullError
 
@@ -81,9 +97,12 @@ class BodyReader:
         if size > self._limit:
             raise self.too_large()
 
-    def release(self, size: int) -> None:
+    def release(self, size: int, sender: Sender) -> None:
         """Count ``size`` bytes no longer."""
         self._held -= size
+        self._held_of[sender] -= size
+        if not self._held_of[sender]:
+            del self._held_of[sender]
 
     def too_large(self) -> HTTPException:
         """Return the error of a body that is too large."""
@@ -95,11 +114,12 @@ class BodyReader:
 class HeldBody:
     """One body, read on entering the block and held until its end."""
 
-    __slots__ = ("_reader", "_request", "_size")
+    __slots__ = ("_reader", "_request", "_sender", "_size")
 
-    def __init__(self, reader: BodyReader, request: Request) -> None:
+    def __init__(self, reader: BodyReader, request: Request, sender: Sender) -> None:
         self._reader = reader
         self._request = request
+        self._sender = sender
         self._size = 0
 
     async def __aenter__(self) -> bytes:
@@ -153,10 +173,10 @@ class HeldBody:
     def _hold(self, size: int) -> None:
         before = self._size
         self._size += size
-        self._reader.hold(size, before)
+        self._reader.hold(size, before, self._sender)
 
     def _release(self) -> None:
-        self._reader.release(self._size)
+        self._reader.release(self._size, self._sender)
         self._size = 0
 
 

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from watchtower_collector.body import TooMuchAtOnceError
 from watchtower_collector.store import StoreUnavailableError
 from watchtower_collector.writer import QueueFullError
 
@@ -72,6 +73,15 @@ def _queue_full(_request: Request, _error: Exception) -> Response:
     )
 
 
+def _too_much_at_once(_request: Request, _error: Exception) -> Response:
+    return error_response(
+        503,
+        "other requests with this token are on their way, and large: finish them first",
+        {"Retry-After": str(QUEUE_FULL_SECONDS)},
+        reason="too_much_at_once",
+    )
+
+
 def _unavailable(_request: Request, error: Exception) -> Response:
     # The reason word only: the rest names files, and belongs to the journal.
     reason = error.reason if isinstance(error, StoreUnavailableError) else "internal_error"
@@ -92,5 +102,6 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _parameters)
     app.add_exception_handler(QueueFullError, _queue_full)
+    app.add_exception_handler(TooMuchAtOnceError, _too_much_at_once)
     app.add_exception_handler(StoreUnavailableError, _unavailable)
     app.add_exception_handler(Exception, _defect)

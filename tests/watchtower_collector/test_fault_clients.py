@@ -6,6 +6,7 @@ import re
 import resource
 import select
 import socket
+import time
 from pathlib import Path
 
 import httpx
@@ -41,6 +42,15 @@ def status_of(connection):
         return int(stream.readline().split()[1])
 
 
+def await_answers(connections, count):
+    """Wait until so many of the connections have an answer, or have ended."""
+    waiting, deadline = list(connections), time.monotonic() + 60
+    while len(connections) - len(waiting) < count:
+        answered = select.select(waiting, [], [], max(deadline - time.monotonic(), 0))[0]
+        assert answered, f"{len(waiting)} are neither answered nor refused"
+        waiting = [connection for connection in waiting if connection not in answered]
+
+
 @contextlib.contextmanager
 def many(collector, count):
     with contextlib.ExitStack() as stack:
@@ -62,13 +72,30 @@ def test_large_bodies_that_never_end_are_bounded_together(running, agent, make_e
     with many(running, 40) as connections:
         for connection in connections:
             connection.sendall(head(agent, f"Content-Length: {MIB}") + b" " * (MIB - 1_000))
-        while len(answered := select.select(connections, [], [], 60)[0]) < 32:
-            assert answered, "they are neither answered nor refused"
+        await_answers(connections, 32)
         refused = httpx.post(f"{running.url}/login", content=b" " * (MIB - 1_000), headers=agent)
         assert refused.status_code == 503
         assert refused.json()["error"]["reason"] == "queue_full"
         assert peak_mib(running) - before < 40
     while running.post([make_event() for _ in range(100)]).status_code == 503:
+        pass  # until the collector has seen that they are gone
+
+
+def test_one_host_cannot_keep_the_others_out(running, agent, admin, make_event):
+    """Its large bodies that never end are two at most; then it is the one who has to wait."""
+    made = httpx.post(f"{running.url}/admin/tokens", json={"hostname": "bad"}, headers=admin)
+    bad = {"X-Login-Alert-Token": made.json()["token"]}
+    with many(running, 12) as connections:
+        for connection in connections:
+            connection.sendall(head(bad, f"Content-Length: {MIB}") + b" " * (MIB - 1_000))
+        await_answers(connections, 10)
+        refused = httpx.post(f"{running.url}/login", content=b" " * MIB, headers=bad)
+        assert refused.status_code == 503
+        assert refused.json()["error"]["reason"] == "too_much_at_once"
+        assert int(refused.headers["Retry-After"]) > 0
+        large = make_event(raw_message="x" * (MIB // 2))
+        assert httpx.post(f"{running.url}/login", json=large, headers=agent).status_code == 201
+    while httpx.post(f"{running.url}/login", content=b" " * MIB, headers=bad).status_code == 503:
         pass  # until the collector has seen that they are gone
 
 

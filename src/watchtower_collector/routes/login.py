@@ -38,8 +38,8 @@ class Login:
         """Answer one request, when its events are committed and on disk."""
         request = Request(scope, receive)
         # Before anything of the body is read.
-        self._agent.admit(request)
-        async with self._bodies.read(request) as body:
+        sender = self._agent.admit(request)
+        async with self._bodies.read(request, sender) as body:
             # Again: it may have been revoked while the body was on its way.
             names = self._agent.admit(request)
             response = await self._answer(body, names)

@@ -90,7 +90,7 @@ def tokens_router(
 
     @router.post("", status_code=201, response_model=None)
     async def make_tokens(request: Request) -> Response:
-        async with bodies.read(request) as body:
+        async with bodies.read(request, None) as body:
             try:
                 document = loads(body)
             except ValueError as error:
