@@ -150,6 +150,7 @@ def test_a_reader_that_has_seen_enough_is_no_mistake(ctl, post):
         (["--since", "1h", "--until", "2h"], "is not after --since"),
         (["--json", "--csv"], "--json and --csv exclude each other"),
         (["--limit", "0"], "--limit"),
+        (["--all", "--limit", "50"], "--all and --limit exclude each other: give one of them"),
         (["--nothing"], "--nothing"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
