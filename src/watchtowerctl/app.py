@@ -21,7 +21,7 @@ from watchtowerctl.commands import (
     token,
 )
 from watchtowerctl.errors import READER_GONE, CommandError
-from watchtowerctl.output import emit, say
+from watchtowerctl.output import emit, prepare_output, say
 from watchtowerctl.version import read_version
 
 # Plain help: it is read in pipes and by screen readers, too.
@@ -62,9 +62,9 @@ def _options(
 
 def main() -> int:
     """Run the command line and return the exit status."""
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that knows ASCII only gets escapes for the rest.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # text files
+    # A terminal that knows ASCII only gets escapes for the rest.
+    sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text file
+    prepare_output()
     try:
         status = _run()
         emit("", flush=True)

@@ -104,6 +104,8 @@ Since = Annotated[
 Until = Annotated[
     str | None, typer.Option("--until", metavar="WHEN", help="before then, said in the same ways")
 ]
+Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="how many, the newest")]
+All = Annotated[bool, typer.Option("--all", help="all of them, however many")]
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines, for programs")]
 
 
@@ -137,6 +139,20 @@ def event_filters(  # noqa: PLR0913  # one for each filter of the interface
     if text is not None:
         parameters.append(("q", text))
     return parameters
+
+
+def how_many(context: typer.Context, limit: int, everything: bool) -> int | None:
+    """Return how many entries are wanted, ``None`` for every one.
+
+    Raises:
+        CommandError: both options are on the command line.
+    """
+    if not everything:
+        return limit
+    source = context.get_parameter_source("limit")
+    if source is not None and source.name == "COMMANDLINE":
+        raise CommandError(USAGE, "--all and --limit exclude each other: give one of them")
+    return None
 
 
 def time_range(since: str | None, until: str | None) -> list[tuple[str, str]]:

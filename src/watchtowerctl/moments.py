@@ -62,12 +62,19 @@ def parse_moment(text: str, now: datetime) -> datetime:
         if said and match is not None:
             return _recent(match, now)
         # Of ISO 8601 only what people write: no week dates, no digits in one row.
-        if _DATE.match(said):
-            moment = datetime.fromisoformat(said.upper())
-            return moment if moment.tzinfo else moment.astimezone()
+        moment = datetime.fromisoformat(said.upper()) if _DATE.match(said) else None
     except (ValueError, OverflowError, OSError):
-        pass
-    raise ValueError(f"{text!r} is no point in time: say it like {EXAMPLES}")
+        moment = None
+    if moment is None:
+        raise ValueError(f"{text!r} is no point in time: say it like {EXAMPLES}")
+    try:
+        moment = moment if moment.tzinfo else moment.astimezone()
+        # It is sent in UTC and shown in the admin's zone: the calendar must hold it in both.
+        wire(moment)
+        show(moment)
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"{text!r} is too far away: say it like {EXAMPLES}") from None
+    return moment
 
 
 def _recent(match: re.Match[str], now: datetime) -> datetime:
@@ -97,8 +104,8 @@ def parse_range(
     Raises:
         ValueError: an end means no point in time, or the range ends before it begins.
     """
-    begin = None if since is None else parse_moment(since, now)
-    end = None if until is None else parse_moment(until, now)
+    begin = None if since is None else _end("--since", since, now)
+    end = None if until is None else _end("--until", until, now)
     if begin is None or end is None or begin < end:
         return begin, end
     said = " ".join((until or "").split()).lower()
@@ -111,6 +118,13 @@ def parse_range(
     raise ValueError(
         f"--until {until!r} ({show(end)}) is not after --since {since!r} ({show(begin)})"
     )
+
+
+def _end(option: str, text: str, now: datetime) -> datetime:
+    try:
+        return parse_moment(text, now)
+    except ValueError as error:
+        raise ValueError(f"{option} {error}") from None
 
 
 def _later(moment: datetime, days: int) -> datetime:

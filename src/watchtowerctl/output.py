@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from watchtowerctl.errors import OUTPUT, READER_GONE, CommandError
 from watchtowerctl.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from typing_extensions import Buffer
 
 # Wide enough for any row: what is not a terminal gets whole lines, however long.
 _UNBOUNDED = 1 << 20
@@ -23,22 +27,52 @@ def say(message: str) -> None:
     print(visible(message), file=sys.stderr, flush=True)
 
 
+class _Output(io.FileIO):
+    """Standard output that ends the command when it cannot be written, whoever writes.
+
+    Typer's help goes through it, too; Typer would make status 1 of a reader that is gone.
+    """
+
+    def write(self, data: Buffer, /) -> int:
+        try:
+            # What is never ready is no better than what is full.
+            written = cast("int | None", super().write(data))
+            if written is None:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        except OSError as error:
+            # What is still in the buffer goes nowhere, without a word at the end of the program.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            if isinstance(error, BrokenPipeError):
+                raise CommandError(READER_GONE, "nobody reads any more") from None
+            message = f"cannot write the output: {error.strerror}"
+            raise CommandError(OUTPUT, message) from None
+        return written
+
+
+def prepare_output() -> None:
+    """Make standard output one that is written to its end or ends the command.
+
+    It has a buffer of its own: without one, as PYTHONUNBUFFERED has it, Python forgets what a
+    disk or a pipe did not take of a text.
+    """
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(_Output(sys.stdout.fileno(), "w", closefd=False)),
+        encoding=sys.stdout.encoding,
+        # A terminal that knows ASCII only gets escapes for the rest.
+        errors="backslashreplace",
+        line_buffering=sys.stdout.isatty(),
+    )
+
+
 def emit(text: str, *, flush: bool = False) -> None:
     """Write to standard output.
 
     Raises:
-        CommandError: whoever read it has seen enough (``| head``).
+        CommandError: it cannot be written, or whoever read it has seen enough (``| head``).
     """
-    try:
-        sys.stdout.write(text)
-        if flush:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        # What is still in the buffer goes nowhere, without a word at the end of the program.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise CommandError(READER_GONE, "nobody reads any more") from None
-    except OSError as error:
-        raise CommandError(OUTPUT, f"cannot write the output: {error.strerror}") from None
+    sys.stdout.write(text)
+    if flush:
+        sys.stdout.flush()
 
 
 def print_json(document: object, *, flush: bool = False) -> None:

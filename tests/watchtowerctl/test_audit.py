@@ -40,3 +40,8 @@ def test_a_full_page_says_that_there_may_be_more(asking, stand_in):
     _, err = asking("audit", "--limit", "2")
     assert "There may be more" in err
     assert "There may be more" not in asking("audit", "--all")[1]
+
+
+def test_all_and_a_limit_are_refused_before_anybody_is_asked(unconfigured):
+    _, err = unconfigured("audit", "--limit", "7", "--all", status=2)
+    assert "--all and --limit exclude each other: give one of them" in err

@@ -1,6 +1,7 @@
 """``watchtowerctl backup`` and ``restore``, on the collector's host."""
 
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,27 @@ def test_without_a_terminal_nothing_is_restored_unasked(ctl, backup):
     ended = ctl("restore", backup)
     assert ended.returncode == USAGE
     assert "--yes" in ended.stderr
+
+
+def test_a_no_restores_nothing_and_is_documented(backup, database):
+    before = database.read_bytes()
+    ours, theirs = pty.openpty()
+    os.write(ours, b"n\n")
+    ended = subprocess.run(
+        [sys.executable, "-m", "watchtowerctl", "restore", str(backup)],
+        env=os.environ | {"PYTHONPATH": str(SOURCE), "WATCHTOWER_DB_PATH": str(database)},
+        stdin=theirs,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert ended.returncode == 1
+    assert database.read_bytes() == before
+    page = (SOURCE.parent / "docs/operations/watchtowerctl.md").read_text("utf-8")
+    assert "| 1 | `check` found something that fails, or you answered no to `restore` |" in page
+    assert "; `restore` would lose newer events" in page
 
 
 def test_a_database_in_use_is_said_by_the_status(ctl, backup, database):

@@ -88,16 +88,49 @@ def test_no_proxy_sees_plain_http(asking, stand_in):
     assert len(stand_in.requests) == 1
 
 
-def test_output_that_cannot_be_written_is_said(asking, stand_in):
-    stand_in.answer("GET /events", [{"id": 1, "raw_message": "x" * 100_000}])
-    ended = subprocess.run(
-        ["bash", "-c", f"{sys.executable} -m watchtowerctl events --json >/dev/full"],
-        env=asking.environment,
+def ended(asking, script, unbuffered):
+    """Run bash, to which ``watchtowerctl`` is ``$CTL``; return its status and standard error."""
+    environment = {"CTL": f"{sys.executable} -m watchtowerctl", "PYTHONUNBUFFERED": unbuffered}
+    process = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", script],
+        env=asking.environment | environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (ended.returncode, ended.stderr) == (
+    return process.returncode, process.stderr
+
+
+buffering = pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+
+
+@buffering
+@pytest.mark.parametrize("command", ["events --json", "--help", "--version"])
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_output_that_cannot_be_written_is_said(asking, stand_in, command, size, unbuffered):
+    stand_in.answer("GET /events", [{"id": 1, "raw_message": "x" * size}])
+    assert ended(asking, f"$CTL {command} >/dev/full", unbuffered) == (
         74,
         "watchtowerctl: cannot write the output: No space left on device\n",
     )
+
+
+@buffering
+def test_output_of_which_only_the_beginning_can_be_written_is_said(
+    asking, stand_in, tmp_path, unbuffered
+):
+    stand_in.answer("GET /events", [{"id": 1, "raw_message": "x" * 100_000}])
+    script = f"ulimit -f 1; $CTL events --json >{tmp_path}/out"
+    said = "watchtowerctl: cannot write the output: File too large\n"
+    assert ended(asking, script, unbuffered) == (74, said)
+
+
+@buffering
+@pytest.mark.parametrize("command", ["events --json", "--help", "--version"])
+def test_a_reader_that_is_gone_is_no_mistake(asking, stand_in, command, unbuffered):
+    stand_in.answer("GET /events", [{"id": 1, "raw_message": "x" * 100_000}])
+    # What writes begins only when what reads has ended.
+    fifo = f"{asking.environment['HOME']}/gone"
+    writer = f"{{ read -r _ <{fifo}; $CTL {command}; }}"
+    script = f"mkfifo {fifo}; {writer} | {{ exec <&-; echo >{fifo}; }}"
+    assert ended(asking, script, unbuffered) == (141, "")

@@ -143,13 +143,37 @@ def test_a_reader_that_has_seen_enough_is_no_mistake(ctl, post):
         assert process.returncode == 141
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "UTC", "Asia/Kolkata"])
+@pytest.mark.parametrize("option", ["--since", "--until"])
+@pytest.mark.parametrize("when", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00"])
+def test_a_time_at_the_end_of_the_calendar_is_refused(unconfigured, zone, option, when):
+    unconfigured.environment["TZ"] = zone
+    _, err = unconfigured("events", option, when, status=2)
+    assert f"{option} {when!r} is too far away" in err
+
+
+@pytest.mark.parametrize(
+    ("zone", "when"),
+    [
+        ("America/New_York", "9999-12-31 23:00"),
+        ("Asia/Kolkata", "9999-12-31T23:00:00Z"),
+        ("America/New_York", "0001-01-01T00:00:00Z"),
+    ],
+)
+def test_a_time_that_this_zone_or_utc_cannot_show_is_refused(unconfigured, zone, when):
+    unconfigured.environment["TZ"] = zone
+    _, err = unconfigured("events", "--since", when, status=2)
+    assert f"--since {when!r} is too far away" in err
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--since", "someday"], "'someday' is no point in time: say it like 2h"),
+        (["--since", "someday"], "--since 'someday' is no point in time: say it like 2h"),
         (["--since", "1h", "--until", "2h"], "is not after --since"),
         (["--json", "--csv"], "--json and --csv exclude each other"),
         (["--limit", "0"], "--limit"),
+        (["--all", "--limit", "50"], "--all and --limit exclude each other: give one of them"),
         (["--nothing"], "--nothing"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

@@ -15,6 +15,7 @@ COLUMNS = ("Time", "Address", "Key", "Status", "Method", "Path", "Query", "Detai
 
 
 def audit(
+    context: typer.Context,
     since: filters.Since = None,
     until: filters.Until = None,
     path: Annotated[
@@ -25,17 +26,15 @@ def audit(
             help="only this path, or /admin/* for all below; several allowed",
         ),
     ] = None,
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, help="how many, the newest")
-    ] = 50,
-    everything: Annotated[bool, typer.Option("--all", help="all of them, however many")] = False,
+    limit: filters.Limit = 50,
+    everything: filters.All = False,
     json: filters.Json = False,
 ) -> None:
     """Show who asked the collector what. The table has the newest last, --json first."""
+    wanted = filters.how_many(context, limit, everything)
     parameters = filters.time_range(since, until)
     words = filters.range_in_words(parameters)
     parameters += [("path", one) for one in path or ()]
-    wanted = None if everything else limit
     items = connect().items("/admin/audit", parameters, wanted)
     if json:
         for entry in items:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 def events(
+    context: typer.Context,
     user: filters.User = None,
     host: filters.Host = None,
     kind: filters.Type = None,
@@ -31,16 +32,15 @@ def events(
     text: filters.Text = None,
     since: filters.Since = None,
     until: filters.Until = None,
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, help="how many, the newest")
-    ] = 50,
-    everything: Annotated[bool, typer.Option("--all", help="all of them, however many")] = False,
+    limit: filters.Limit = 50,
+    everything: filters.All = False,
     json: filters.Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="CSV, for spreadsheets")] = False,
 ) -> None:
     """Show events. The table has the newest last; --json and --csv begin with the newest."""
     if json and csv:
         raise CommandError(USAGE, "--json and --csv exclude each other: give one of them")
+    wanted = filters.how_many(context, limit, everything)
     parameters = filters.event_filters(
         user=user,
         host=host,
@@ -54,7 +54,6 @@ def events(
         text=text,
     )
     parameters += filters.time_range(since, until)
-    wanted = None if everything else limit
     api = connect()
     if csv:
         _print_csv(api, parameters, wanted)
