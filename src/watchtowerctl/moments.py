@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 _UNITS = {
@@ -17,6 +18,7 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 _WORDS = "|".join(("today", "yesterday", *_DAYS))
 _DAY = re.compile(rf"({_WORDS})?(?:(?:^| +)(\d?\d):(\d\d)(?::(\d\d))?)?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d($|[t ]\d\d:\d\d)", re.ASCII)
+Choice = Callable[[Iterable[datetime]], datetime]  # min or max
 EXAMPLES = "2h, 30m, 3d, today, yesterday 18:00, monday, 2026-03-14, '2026-03-14 09:00'"
 
 
@@ -43,11 +45,14 @@ def local_now() -> datetime:
     return datetime.now(UTC).astimezone()
 
 
-def parse_moment(text: str, now: datetime) -> datetime:
+def parse_moment(text: str, now: datetime, choose: Choice = min) -> datetime:
     """Return the point in time that ``text`` means, seen from ``now``.
 
     Lengths of time (``2h``) count back from ``now``. A day alone is its midnight. A day of the
     week is the latest one that is not in the future, today included; so is a time of day alone.
+
+    A local time that a change of the clocks repeats or skips can mean two points in time: ``min``
+    takes the earlier, ``max`` the later one.
 
     Raises:
         ValueError: ``text`` means no point in time.
@@ -60,7 +65,7 @@ def parse_moment(text: str, now: datetime) -> datetime:
             return now - parse_span(said)
         match = _DAY.fullmatch(said)
         if said and match is not None:
-            return _recent(match, now)
+            return _recent(match, now, choose)
         # Of ISO 8601 only what people write: no week dates, no digits in one row.
         moment = datetime.fromisoformat(said.upper()) if _DATE.match(said) else None
     except (ValueError, OverflowError, OSError):
@@ -68,7 +73,7 @@ def parse_moment(text: str, now: datetime) -> datetime:
     if moment is None:
         raise ValueError(f"{text!r} is no point in time: say it like {EXAMPLES}")
     try:
-        moment = moment if moment.tzinfo else moment.astimezone()
+        moment = moment if moment.tzinfo else _instant(moment, choose)
         # It is sent in UTC and shown in the admin's zone: the calendar must hold it in both.
         wire(moment)
         show(moment)
@@ -77,7 +82,12 @@ def parse_moment(text: str, now: datetime) -> datetime:
     return moment
 
 
-def _recent(match: re.Match[str], now: datetime) -> datetime:
+def _instant(local: datetime, choose: Choice) -> datetime:
+    """Return one of the two readings of a local time (PEP 495), nearly always the same."""
+    return choose(local.replace(fold=fold).astimezone() for fold in (0, 1))
+
+
+def _recent(match: re.Match[str], now: datetime, choose: Choice) -> datetime:
     day, *clock = match.groups()
     hour, minute, second = (int(number or 0) for number in clock)
     # Without an offset: a day across the change to summer time has 23 hours.
@@ -86,11 +96,11 @@ def _recent(match: re.Match[str], now: datetime) -> datetime:
         moment -= timedelta(days=1)
     elif day in _DAYS:
         moment -= timedelta(days=(moment.weekday() - _DAYS.index(day)) % 7)
-        if moment.astimezone() > now:
+        if _instant(moment, min) > now:
             moment -= timedelta(days=7)
-    elif day is None and moment.astimezone() > now:
+    elif day is None and _instant(moment, min) > now:
         moment -= timedelta(days=1)
-    return moment.astimezone()
+    return _instant(moment, choose)
 
 
 def parse_range(
@@ -99,13 +109,14 @@ def parse_range(
     """Return both ends of a range of time.
 
     A day of the week, or a time of day, that would end the range before it begins means the next
-    one: on a Wednesday at 3 a.m., ``tuesday 20:00`` until ``wednesday 06:00`` ends today.
+    one: on a Wednesday at 3 a.m., ``tuesday 20:00`` until ``wednesday 06:00`` ends today. Where a
+    change of the clocks leaves a choice, the range is the wider one: it leaves nothing out.
 
     Raises:
         ValueError: an end means no point in time, or the range ends before it begins.
     """
-    begin = None if since is None else _end("--since", since, now)
-    end = None if until is None else _end("--until", until, now)
+    begin = None if since is None else _end("--since", since, now, min)
+    end = None if until is None else _end("--until", until, now, max)
     if begin is None or end is None or begin < end:
         return begin, end
     said = " ".join((until or "").split()).lower()
@@ -120,15 +131,15 @@ def parse_range(
     )
 
 
-def _end(option: str, text: str, now: datetime) -> datetime:
+def _end(option: str, text: str, now: datetime, choose: Choice) -> datetime:
     try:
-        return parse_moment(text, now)
+        return parse_moment(text, now, choose)
     except ValueError as error:
         raise ValueError(f"{option} {error}") from None
 
 
 def _later(moment: datetime, days: int) -> datetime:
-    return (moment.replace(tzinfo=None) + timedelta(days=days)).astimezone()
+    return _instant(moment.replace(tzinfo=None) + timedelta(days=days), max)
 
 
 def wire(moment: datetime) -> str:

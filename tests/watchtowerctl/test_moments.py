@@ -54,6 +54,37 @@ def test_what_is_said_is_what_is_meant(now, said, meant):
 
 
 @pytest.mark.parametrize(
+    ("zone", "said", "since", "until"),
+    [
+        # Twice: the hour after the change to winter time.
+        ("Europe/Berlin", "2026-10-25 02:30", "2026-10-25T00:30", "2026-10-25T01:30"),
+        ("America/New_York", "2026-11-01 01:00", "2026-11-01T05:00", "2026-11-01T06:00"),
+        ("Australia/Lord_Howe", "2026-04-05 01:45", "2026-04-04T14:45", "2026-04-04T15:15"),
+        # Never: the hour that the change to summer time skips.
+        ("Europe/Berlin", "2026-03-29 02:30", "2026-03-29T00:30", "2026-03-29T01:30"),
+        ("Europe/Berlin", "2026-03-29 03:00", "2026-03-29T01:00", "2026-03-29T01:00"),
+        ("America/New_York", "2026-03-08 02:00", "2026-03-08T06:00", "2026-03-08T07:00"),
+        ("UTC", "2026-03-29 02:30", "2026-03-29T02:30", "2026-03-29T02:30"),
+    ],
+)
+def test_a_change_of_the_clocks_leaves_nothing_out(monkeypatch, zone, said, since, until):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    now = datetime(2026, 12, 1, tzinfo=UTC).astimezone()
+    begin, _ = parse_range(said, None, now)
+    _, end = parse_range(None, said, now)
+    assert wire(begin)[:16] == since
+    assert wire(end)[:16] == until
+
+
+def test_a_time_of_day_within_the_repeated_hour_is_not_yesterdays():
+    first = datetime(2026, 10, 25, 0, 40, tzinfo=UTC).astimezone()
+    begin, end = parse_range("02:30", "02:35", first)
+    assert wire(begin)[:16] == "2026-10-25T00:30"
+    assert wire(end)[:16] == "2026-10-25T01:35"
+
+
+@pytest.mark.parametrize(
     "said",
     [
         "",
