@@ -95,7 +95,7 @@ def key(row):
     return row["timestamp"], row["id"]
 
 
-NUMBERS = ("FEW", "NEWEST", "MANY", "SHORT_LIST")
+NUMBERS = ("AT_ONCE", "FEW", "NEWEST", "MANY", "SHORT_LIST")
 
 
 class Filled:
@@ -120,8 +120,15 @@ def filled(tmp_path_factory):
 
 
 @pytest.fixture(
-    params=[(0, 30, 0, 0), (0, 30, 30, 0), (0, 1_000, 0, 0), (20, 1, 40, 10), (1_000, 1, 0, 2)],
-    ids=["by time", "then a rare one", "the newest", "any", "a rare one"],
+    params=[
+        (5, 0, 30, 0, 0),
+        (1, 0, 30, 30, 0),
+        (50, 0, 1_000, 0, 0),
+        (20, 20, 1, 40, 10),
+        (10, 1_000, 1, 0, 2),
+        (1_000, 0, 1, 0, 0),
+    ],
+    ids=["by time", "then a rare one", "the newest", "any", "a rare one", "at once"],
 )
 def limits(request, monkeypatch):
     for name, number in zip(NUMBERS, request.param, strict=True):

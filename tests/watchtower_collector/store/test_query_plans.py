@@ -64,21 +64,27 @@ def connection(request, store, make_row):
 
 @pytest.fixture(autouse=True)
 def hardly_any_newest(monkeypatch):
-    """The newest events, which are looked at first, are one."""
+    """The newest events, which are looked at first, are one each time."""
+    monkeypatch.setattr(sqlite_indexes, "AT_ONCE", 1)
     monkeypatch.setattr(sqlite_indexes, "NEWEST", 1)
 
 
-def plan(connection, query, after=None):
-    """Return how the last statement is run of those that read a page."""
+def asked_for(connection, query, after=None, limit=100):
+    """Return the statements that read a page, with their parameters."""
     asked = []
 
     def note(_connection, _cursor, statement, parameters, *_):
         asked.append((statement, parameters))
 
     sa.event.listen(connection, "before_cursor_execute", note)
-    page(connection, query, after, 100)
+    page(connection, query, after, limit)
     sa.event.remove(connection, "before_cursor_execute", note)
-    statement, parameters = asked[-1]
+    return asked
+
+
+def plan(connection, query, after=None):
+    """Return how the last statement is run of those that read a page."""
+    statement, parameters = asked_for(connection, query, after)[-1]
     steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
     return "\n".join(step[-1] for step in steps)
 
@@ -113,10 +119,22 @@ def test_a_frequent_filter_is_decided_as_time_goes_back(connection, monkeypatch,
     assert "TEMP B-TREE" not in steps
 
 
-@pytest.mark.parametrize("few", [0, 31], ids=["after the newest", "at once"])
+@pytest.mark.parametrize(("query", "_index"), SORTED.values(), ids=SORTED.keys())
+def test_nothing_is_counted_where_the_newest_events_fill_the_page(
+    connection, monkeypatch, query, _index
+):
+    assert any("count(" in statement for statement, _ in asked_for(connection, query))
+    monkeypatch.setattr(sqlite_indexes, "AT_ONCE", 61)
+    asked = [statement for statement, _ in asked_for(connection, query, limit=1)]
+    assert len(asked) == 2
+    assert not any("count(" in statement for statement in asked)
+
+
+@pytest.mark.parametrize("few", [0, 30], ids=["after the newest", "at once"])
 def test_of_several_filters_a_rare_one_is_read(connection, monkeypatch, few):
     monkeypatch.setattr(sqlite_indexes, "FEW", few)
-    monkeypatch.setattr(sqlite_indexes, "MANY", 30)
+    # The user has 31 events, of which each look at the newest passes over one.
+    monkeypatch.setattr(sqlite_indexes, "MANY", 29)
     login, user7 = Texts(("login",)), Texts(("user7",))
     host = Texts(("web-7",))
     assert "events_user (user=?" in plan(connection, EventQuery(user=user7, type=login))
