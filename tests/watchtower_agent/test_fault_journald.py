@@ -27,8 +27,11 @@ from watchtower_agent.reader import JournalReader
 from watchtower_agent.spool import Spool
 
 JOURNALD = "/lib/systemd/systemd-journald"
+# On a slow machine it rotates more often than it would keep files for; what it holds in the end is
+# what the agent must have seen.
 CONFIGURATION = """
 [Journal]
+SystemMaxFiles=10000
 Storage=persistent
 RateLimitIntervalSec=0
 Audit=
