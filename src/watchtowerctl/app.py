@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -21,7 +20,7 @@ from watchtowerctl.commands import (
     token,
 )
 from watchtowerctl.errors import READER_GONE, CommandError
-from watchtowerctl.output import emit, prepare_output, say
+from watchtowerctl.output import emit, prepare_messages, prepare_output, say
 from watchtowerctl.version import read_version
 
 # Plain help: it is read in pipes and by screen readers, too.
@@ -62,10 +61,9 @@ def _options(
 
 def main() -> int:
     """Run the command line and return the exit status."""
-    # A terminal that knows ASCII only gets escapes for the rest.
-    sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text file
-    prepare_output()
+    prepare_messages()
     try:
+        prepare_output()
         status = _run()
         emit("", flush=True)
     except CommandError as error:

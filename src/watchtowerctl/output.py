@@ -7,6 +7,7 @@ import io
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from watchtowerctl.errors import OUTPUT, READER_GONE, CommandError
@@ -49,12 +50,27 @@ class _Output(io.FileIO):
         return written
 
 
+def prepare_messages() -> None:
+    """Make standard error one that takes every message, if only to lose it (``2>&-``)."""
+    # A terminal that knows ASCII only gets escapes for the rest.
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors="backslashreplace")
+    elif sys.stderr is None:
+        # For good, and as the descriptor 2: nothing that is opened later takes that.
+        sys.stderr = Path(os.devnull).open("w", encoding="ascii", errors="replace")  # noqa: SIM115
+
+
 def prepare_output() -> None:
     """Make standard output one that is written to its end or ends the command.
 
     It has a buffer of its own: without one, as PYTHONUNBUFFERED has it, Python forgets what a
     disk or a pipe did not take of a text.
+
+    Raises:
+        CommandError: the shell closed standard output (``>&-``).
     """
+    if sys.stdout is None:
+        raise CommandError(OUTPUT, "cannot write the output: standard output is closed")
     sys.stdout = io.TextIOWrapper(
         io.BufferedWriter(_Output(sys.stdout.fileno(), "w", closefd=False)),
         encoding=sys.stdout.encoding,

@@ -116,6 +116,27 @@ def test_output_that_cannot_be_written_is_said(asking, stand_in, command, size, 
 
 
 @buffering
+@pytest.mark.parametrize("command", ["events", "--help"])
+def test_output_that_the_shell_closed_is_said(asking, stand_in, command, unbuffered):
+    stand_in.answer("GET /events", [])
+    said = "watchtowerctl: cannot write the output: standard output is closed\n"
+    assert ended(asking, f"$CTL {command} >&-", unbuffered) == (74, said)
+    assert stand_in.requests == []
+
+
+@buffering
+def test_messages_that_the_shell_closed_are_lost_and_nothing_else(
+    asking, stand_in, tmp_path, unbuffered
+):
+    stand_in.answer("GET /events", [])
+    script = f"$CTL events --json >{tmp_path}/out 2>&-; test -e {tmp_path}/out"
+    assert ended(asking, script, unbuffered) == (0, "")
+    assert len(stand_in.requests) == 1
+    status, _ = ended(asking, f"$CTL events --limit x >{tmp_path}/out 2>&-", unbuffered)
+    assert (status, (tmp_path / "out").read_text()) == (2, "")
+
+
+@buffering
 def test_output_of_which_only_the_beginning_can_be_written_is_said(
     asking, stand_in, tmp_path, unbuffered
 ):
