@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _LABELS = ("region", "host_group", "severity")
 _LOGIN = ("last_login", "last_login_user", "last_login_source_ip")
 _HEARTBEAT = ("last_heartbeat", "agent_version", "spool_depth", "clock_offset_seconds", "trouble")
+# In microseconds, and not as a parameter, of which ManyRows has those of the rows only.
+_SECOND: sa.ColumnClause[int] = sa.literal_column("1000000")
 _NOTHING_KNOWN = dict.fromkeys(_LOGIN + _HEARTBEAT)
 
 
@@ -37,7 +39,14 @@ def _upsert() -> sa.Insert:
     changes: dict[str, Any] = {name: new[name] for name in ("last_seen", *_LABELS)}
     for names, later in ((_LOGIN, later_login), (_HEARTBEAT, later_heartbeat)):
         changes |= {name: sa.case((later, new[name]), else_=HOSTS.c[name]) for name in names}
-    return statement.on_conflict_do_update(index_elements=[HOSTS.c.hostname], set_=changes)
+    # Hundreds of events a second from a host under attack need not write it hundreds of times.
+    seen_just_now = new.last_seen.between(HOSTS.c.last_seen, HOSTS.c.last_seen + _SECOND)
+    relabelled = sa.or_(*(new[name].is_distinct_from(HOSTS.c[name]) for name in _LABELS))
+    return statement.on_conflict_do_update(
+        index_elements=[HOSTS.c.hostname],
+        set_=changes,
+        where=later_login | later_heartbeat | relabelled | ~seen_just_now,
+    )
 
 
 _UPSERT = ManyRows(_upsert())
@@ -98,4 +107,4 @@ def note_hosts(connection: sa.Connection, rows: Iterable[Row]) -> None:
         known = sightings.get(new["hostname"])
         sightings[new["hostname"]] = new if known is None else _merged(known, new)
     if sightings:
-        _UPSERT.execute(connection, sightings.values())
+        _UPSERT.execute(connection, list(sightings.values()))

@@ -21,7 +21,7 @@ from watchtower_collector.store import (
     T,
 )
 from watchtower_collector.store.hosts import note_hosts
-from watchtower_collector.store.many_rows import ManyRows
+from watchtower_collector.store.many_rows import MAX_ROWS, ManyRows
 from watchtower_collector.store.migrations import migrate
 from watchtower_collector.store.schema import EVENTS, STORE_STATE
 from watchtower_collector.store.sqlite_errors import cannot_open, explained
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 READ_DEADLINE_SECONDS = 30.0
 _BUSY_MS = 5_000
 _STATISTICS_SECONDS = 3_600.0
+_PREPARED = 2 * MAX_ROWS + 64  # statements kept: events and hosts in any number, and the others
 _LOOKUP = 500  # event ids in one IN list
 _INSERT = insert(EVENTS).on_conflict_do_nothing(index_elements=[EVENTS.c.event_id])
 _INSERT_MANY = ManyRows(_INSERT)
@@ -68,6 +69,12 @@ def _writer_pragmas(connection: sqlite3.Connection, _record: object) -> None:
     # less often, and a larger cache (16 MiB) reads them less often.
     connection.execute("PRAGMA wal_autocheckpoint = 12288")
     connection.execute("PRAGMA cache_size = -16384")
+
+
+def _memory_pragma(connection: sqlite3.Connection, _record: object) -> None:
+    # A statement of many rows notes how to undo it half way; in a file that takes as long as the
+    # insert. Not while migrating: an index of millions of events is sorted there, too.
+    connection.execute("PRAGMA temp_store = MEMORY")
 
 
 def _begin_writing(connection: sa.Connection) -> None:
@@ -112,8 +119,10 @@ class SQLiteStore:
             except StoreUnusableError as error:
                 raise StoreUnusableError(f"cannot use the database {path}: {error}") from None
         url = sa.URL.create("sqlite", database=str(path))
-        self._write_engine = sa.create_engine(url, poolclass=sa.NullPool)
+        prepared = {"cached_statements": _PREPARED}
+        self._write_engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=prepared)
         sa.event.listen(self._write_engine, "connect", _writer_pragmas)
+        sa.event.listen(self._write_engine, "connect", _memory_pragma)
         sa.event.listen(self._write_engine, "begin", _begin_writing)
         self._read_engine = sa.create_engine(url, pool_size=READERS, max_overflow=0)
         self._read_engine.dialect.statement_compiler = IndexedByCompiler

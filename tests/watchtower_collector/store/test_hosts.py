@@ -15,7 +15,7 @@ def say(store):
 
     def store_them(at, *events):
         rows = [
-            event_row(parse_event({"hostname": "web-1", **event}), received_at=at * SECOND)
+            event_row(parse_event({"hostname": "web-1", **event}), received_at=int(at * SECOND))
             for event in events
         ]
         store.append(rows)
@@ -62,6 +62,37 @@ def test_last_seen_is_by_the_collectors_clock(say, known):
     say(100, login(90))
     say(200, {"type": "sudo", "timestamp": at(30)})
     assert (known().first_seen, known().last_seen) == (100 * SECOND, 200 * SECOND)
+
+
+def failed(**fields):
+    return {"type": "login_failed", "timestamp": at(90), **fields}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "noted"), [(0.5, False), (1, False), (1.1, True), (-0.5, True)]
+)
+def test_a_host_under_attack_is_written_once_a_second(say, known, seconds, noted):
+    """The clock may have been put back, too."""
+    say(100, failed())
+    say(100 + seconds, failed())
+    assert known().last_seen == (100 + seconds if noted else 100) * SECOND
+
+
+@pytest.mark.parametrize(
+    ("event", "column", "value"),
+    [
+        (login(91), "last_login_user", "user-91"),
+        (heartbeat(91, spool_depth=3), "spool_depth", 3),
+        (failed(region="eu-west"), "region", "eu-west"),
+        (failed(), "host_group", None),
+    ],
+)
+def test_what_is_new_is_noted_at_once(say, known, event, column, value):
+    say(100, failed(host_group="web"))
+    assert known().host_group == "web"
+    say(100.5, event)
+    assert getattr(known(), column) == value
+    assert known().last_seen == 100.5 * SECOND
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["in one commit", "one after another"])
