@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from watchtower_collector.store.matching import any_of, begins_with, contains
 from watchtower_collector.store.schema import EVENTS
-from watchtower_collector.store.sqlite_indexes import Filter, before, page_statements
+from watchtower_collector.store.sqlite_indexes import Filter, Wanted, before, page_statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -141,9 +141,9 @@ def page(
     time = list(_within(query, columns))
     if after is not None:
         time.append(before(after.timestamp, after.id))
-    filters, others = list(_indexed(query, columns)), list(_others(query, columns))
+    wanted = Wanted(list(_indexed(query, columns)), list(_others(query, columns)), limit)
     rows: list[Row] = []
-    for statement in page_statements(connection, filters, time, others, limit):
+    for statement in page_statements(connection, wanted, time, rows):
         result = connection.execute(statement)
         names = tuple(result.keys())
         rows += [dict(zip(names, row, strict=True)) for row in result.all()]

@@ -16,13 +16,13 @@ from watchtower_collector.store.matching import equals_any
 from watchtower_collector.store.schema import EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Sequence, Sized
 
 # An event that is looked up costs what twenty cost that are passed over in events_time. A filter
 # with few events is read from its own index at once.
 FEW = 20_000
-# Else the newest events are passed over first: frequent filters fill their page there, and the
-# most frequent ones so soon that nothing need be counted before.
+# Else the newest events are passed over first, for frequent filters fill their page there. A first
+# look at some of them tells how frequent they are, before anything is counted.
 AT_ONCE = 1_000
 NEWEST = 20_000
 # So many values are read in turn, whatever number of events they have.
@@ -126,15 +126,6 @@ def _by(index: str, statement: sa.Select[Any]) -> sa.Select[Any]:
     return statement.with_hint(EVENTS, f"INDEXED BY {index}", "sqlite")
 
 
-def _by_time(conditions: Sequence[Condition], limit: int) -> sa.Select[Any]:
-    """Return the statement that passes over the events, newest first, until the page is full.
-
-    ``events_time`` holds every column that is filtered by, but those of free text.
-    """
-    statement = sa.select(EVENTS).where(*conditions).order_by(*NEWEST_FIRST).limit(limit)
-    return _by(BY_TIME, statement)
-
-
 def _nth_newest(
     connection: sa.Connection, time: Sequence[Condition], number: int
 ) -> tuple[int, int] | None:
@@ -144,41 +135,74 @@ def _nth_newest(
     return None if found is None else (found.timestamp, found.id)
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a page is to hold; its time goes beside it."""
+
+    filters: Sequence[Filter]
+    """In the order in which they are tried."""
+    others: Sequence[Condition]
+    """On columns without an index of their own."""
+    limit: int
+
+    def by_time(self, time: Sequence[Condition]) -> sa.Select[Any]:
+        """Return the statement that passes over the events, newest first, until the page is full.
+
+        ``events_time`` holds every column that is filtered by, but those of free text.
+        """
+        conditions = (*time, *self.others, *(one.condition() for one in self.filters))
+        statement = sa.select(EVENTS).where(*conditions)
+        return _by(BY_TIME, statement).order_by(*NEWEST_FIRST).limit(self.limit)
+
+    def by_index(self, rare: Filter, time: Sequence[Condition]) -> sa.Select[Any]:
+        """Return the statement that reads one filter's events from its index."""
+        remaining = (one.condition() for one in self.filters if one is not rare)
+        return rare.page(time, [*self.others, *remaining], self.limit)
+
+    def rarer(
+        self, connection: sa.Connection, time: Sequence[Condition], than: int
+    ) -> Filter | None:
+        """Return the first filter with fewer events than that."""
+        return next((one for one in self.filters if one.is_rarer(connection, time, than)), None)
+
+
 def page_statements(
-    connection: sa.Connection,
-    filters: Sequence[Filter],
-    time: Sequence[Condition],
-    others: Sequence[Condition],
-    limit: int,
+    connection: sa.Connection, wanted: Wanted, time: Sequence[Condition], found: Sized
 ) -> Iterator[sa.Select[Any]]:
     """Return statements that read a page one after the other, newest first, until it is full.
 
-    The filters come in the order in which they are tried, ``others`` are conditions on columns
-    without an index of their own.
+    ``found`` is what the statements so far have brought.
     """
+    filters, limit = wanted.filters, wanted.limit
     if not filters:
-        yield _by_time([*time, *others], limit)
-    elif len(filters) == 1 and not others and filters[0].is_short_list():
+        yield wanted.by_time(time)
+        return
+    if len(filters) == 1 and not wanted.others and filters[0].is_short_list():
         yield filters[0].page(time, (), limit)
-    else:
-        everything = [*others, *(one.condition() for one in filters)]
-        oldest = _nth_newest(connection, time, AT_ONCE)
-        if oldest is None:
-            yield _by_time([*time, *everything], limit)
+        return
+    newest, rest = _parted(connection, time, AT_ONCE)
+    yield wanted.by_time(newest)
+    if rest is None:
+        return
+    frequent = len(found) * NEWEST >= limit * AT_ONCE
+    rare = None if frequent else wanted.rarer(connection, rest, FEW)
+    if rare is None:
+        # Twice as far as the page takes when they are spread evenly.
+        number = 2 * limit * AT_ONCE // len(found) if frequent else NEWEST
+        newest, rest = _parted(connection, rest, number)
+        yield wanted.by_time(newest)
+        if rest is None:
             return
-        yield _by_time([*time, _from(*oldest), *everything], limit)
-        time = [*time, before(*oldest)]
-        rare = next((one for one in filters if one.is_rarer(connection, time, FEW)), None)
-        if rare is None:
-            oldest = _nth_newest(connection, time, NEWEST)
-            if oldest is None:
-                yield _by_time([*time, *everything], limit)
-                return
-            yield _by_time([*time, _from(*oldest), *everything], limit)
-            time = [*time, before(*oldest)]
-            rare = next((one for one in filters if one.is_rarer(connection, time, MANY)), None)
-        if rare is None:
-            yield _by_time([*time, *everything], limit)
-        else:
-            rest = (one.condition() for one in filters if one is not rare)
-            yield rare.page(time, [*others, *rest], limit)
+        rare = wanted.rarer(connection, rest, FEW) if frequent else None
+        rare = rare or wanted.rarer(connection, rest, MANY)
+    yield wanted.by_time(rest) if rare is None else wanted.by_index(rare, rest)
+
+
+def _parted(
+    connection: sa.Connection, time: Sequence[Condition], number: int
+) -> tuple[Sequence[Condition], Sequence[Condition] | None]:
+    """Return the time of the newest ``number`` events, and the time before, if any is there."""
+    oldest = _nth_newest(connection, time, number)
+    if oldest is None:
+        return time, None
+    return [*time, _from(*oldest)], [*time, before(*oldest)]

@@ -130,6 +130,18 @@ def test_nothing_is_counted_where_the_newest_events_fill_the_page(
     assert not any("count(" in statement for statement in asked)
 
 
+@pytest.mark.parametrize(("newest", "counts"), [(20, False), (9, True)])
+def test_nothing_is_counted_where_a_first_look_finds_enough(
+    connection, monkeypatch, newest, counts
+):
+    """The newest 30 are all wanted: 4 are found among 4, and 10 are expected among 10."""
+    monkeypatch.setattr(sqlite_indexes, "AT_ONCE", 4)
+    monkeypatch.setattr(sqlite_indexes, "NEWEST", newest)
+    query = EventQuery(user=ROOT, type=Texts(("login",)))
+    asked = [statement for statement, _ in asked_for(connection, query, limit=10)]
+    assert any("count(" in statement for statement in asked) == counts
+
+
 @pytest.mark.parametrize("few", [0, 30], ids=["after the newest", "at once"])
 def test_of_several_filters_a_rare_one_is_read(connection, monkeypatch, few):
     monkeypatch.setattr(sqlite_indexes, "FEW", few)
