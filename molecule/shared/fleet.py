@@ -7,8 +7,9 @@ import os
 import subprocess
 import time
 import urllib.parse
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import yaml
 
@@ -68,6 +69,36 @@ def ssh(
         input=stdin,
         timeout=60,
     )
+
+
+class Login(NamedTuple):
+    """A login of ours, as sshd told its session.
+
+    Among the many logins of a scenario a port comes again, so the time belongs to it.
+    """
+
+    since: str
+    """Before it, ISO 8601 in UTC as events have it: the hosts share this machine's clock."""
+    source_ip: str
+    source_port: int
+
+    def among(self, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return those of the events that are of this connection."""
+        mine = {"source_ip": self.source_ip, "source_port": self.source_port}
+        return [e for e in events if e["timestamp"] >= self.since and mine.items() <= e.items()]
+
+
+def log_in(target: str, **options: str) -> Login:
+    """Log in to a host for real, with the options of `ssh`.
+
+    Raises:
+        AssertionError: the host did not let us in.
+    """
+    since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    result = ssh(target, 'echo "$SSH_CONNECTION"', **options)
+    assert result.returncode == 0, f"{target}: {result.stderr}"
+    source_ip, source_port, *_ = result.stdout.split()
+    return Login(since, source_ip, int(source_port))
 
 
 def on(host: str, command: str, stdin: str = "") -> str:
@@ -147,6 +178,24 @@ def wait_for(what: str, attempt: Callable[[], T], seconds: float = WAIT_SECONDS)
             return result
         assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
         time.sleep(0.5)
+
+
+def stored_login(
+    collector: str, host: str, login: Login, seconds: float = WAIT_SECONDS
+) -> dict[str, Any]:
+    """Wait until a login to a host is in the collector's store, and return its event.
+
+    Raises:
+        AssertionError: it never came, or it is there more than once.
+    """
+    filters = {"hostname": host, "type": "login", "since": login.since, "limit": "1000"}
+    found = wait_for(
+        f"the login to {host}, {login}",
+        lambda: login.among(ask(collector, "/events", **filters)),
+        seconds,
+    )
+    assert len(found) == 1, found
+    return found[0]
 
 
 def playbook(

@@ -8,6 +8,7 @@ import json
 import socket
 import ssl
 import time
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from ansible.module_utils.basic import AnsibleModule
@@ -18,8 +19,8 @@ short_description: Wait until given SSH logins are in the collector's /events
 description:
   - Runs on the collector's host and asks through Caddy, with TLS verified for the site's name, so
     that it goes the way every query goes.
-  - A login is told by the host it happened on and the client's address and port, which no other
-    connection of that moment shares.
+  - A login is told by the host it happened on, the time there, and the client's address and port,
+    which no other connection of that minute shares.
 options:
   site:
     description: The site's name, which the certificate must carry.
@@ -33,8 +34,9 @@ options:
     type: str
     required: true
   logins:
-    description: The logins, each with C(host) (its name in the inventory), C(hostname),
-      C(source_ip) and C(source_port).
+    description: The logins, each with C(host) (its name in the inventory), C(hostname), C(time)
+      (soon after the login, by the host's clock, in seconds since 1970), C(source_ip) and
+      C(source_port).
     type: list
     elements: dict
     required: true
@@ -51,6 +53,8 @@ trouble: {description: Why the collector could not be asked., type: str, returne
 """
 
 POLL_SECONDS = 1.0
+# From "Accepted" to the session's first word: homes are mounted there, messages of the day made.
+SESSION_SECONDS = 60
 PORT = 443
 # What waiting does not mend, with the way out.
 FINAL = {
@@ -103,8 +107,9 @@ def events(connection: SiteConnection, key: str, **filters: str) -> list[dict[st
 
 def is_there(connection: SiteConnection, key: str, login: dict[str, str]) -> bool:
     """Tell whether one login has arrived."""
-    filters = {"type": "login", "hostname": login["hostname"], "source_ip": login["source_ip"]}
-    found = events(connection, key, limit="100", **filters)
+    filters = {name: login[name] for name in ("hostname", "source_ip")}
+    since = datetime.fromtimestamp(int(login["time"]) - SESSION_SECONDS, UTC).isoformat()
+    found = events(connection, key, type="login", since=since, limit="1000", **filters)
     return any(str(event.get("source_port")) == str(login["source_port"]) for event in found)
 
 

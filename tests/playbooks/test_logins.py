@@ -4,10 +4,15 @@ from types import SimpleNamespace
 
 import pytest
 
-LOGINS = [
-    {"host": "web-1", "hostname": "web-1", "source_ip": "192.0.2.7", "source_port": "4711"},
-    {"host": "db-1", "hostname": "db-1", "source_ip": "192.0.2.7", "source_port": "4712"},
-]
+AT = 1_773_479_460  # 2026-03-14T09:11:00Z
+
+
+def login(host, port):
+    words = {"time": str(AT), "source_ip": "192.0.2.7", "source_port": port}
+    return {"host": host, "hostname": host} | words
+
+
+LOGINS = [login("web-1", "4711"), login("db-1", "4712")]
 
 
 def event(source_port):
@@ -34,12 +39,14 @@ def search(logins_module, collector, ca, monkeypatch):
 
 
 def test_found(search, collector):
-    # The port comes as a number from the store; another connection of the host is not this one.
+    # The port comes as a number from the store; another connection of the host is not this one,
+    # nor is one of the same port that ended before: ports come again.
     collector.answers += [(200, [event(1), event(4711)]), (200, [event("4712")])]
     assert search() == ([], "")
+    since = "since=2026-03-14T09%3A10%3A00%2B00%3A00"
     assert collector.requests == [
-        "/events?limit=100&type=login&hostname=web-1&source_ip=192.0.2.7",
-        "/events?limit=100&type=login&hostname=db-1&source_ip=192.0.2.7",
+        f"/events?type=login&{since}&limit=1000&hostname=web-1&source_ip=192.0.2.7",
+        f"/events?type=login&{since}&limit=1000&hostname=db-1&source_ip=192.0.2.7",
     ]
 
 

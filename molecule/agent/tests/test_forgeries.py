@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from fleet import as_root, on, ssh, wait_for
+from fleet import as_root, log_in, on, ssh, wait_for
 from spooled import name_of, spooled
 
 testinfra_hosts = as_root("watchtower_agents")
@@ -33,8 +33,8 @@ def forged(host):
     done = [line.split(maxsplit=3) for line in tried if line.startswith("done ")]
     ways = {way: line for _, way, _, line in done}
     # What is logged after the forgeries is in the spool, so they have been read by then.
-    port = int(ssh(name, 'echo "$SSH_CONNECTION"').stdout.split()[1])
-    wait_for("the login after them", lambda: spooled(host, type="login", source_port=port))
+    login = log_in(name)
+    wait_for("the login after them", lambda: login.among(spooled(host, type="login")))
     return ways
 
 
@@ -101,28 +101,20 @@ def test_hostile_names_fake_no_address(host):
     before = {event["event_id"] for event in spooled(host)}
     for user in HOSTILE_NAMES:
         assert ssh(f"{user}@{name}", password="no").returncode == 255
-    address, port = ssh(name, 'echo "$SSH_CONNECTION"').stdout.split()[:2]
-    wait_for("the login after them", lambda: spooled(host, type="login", source_port=int(port)))
+    after = log_in(name)
+    wait_for("the login after them", lambda: after.among(spooled(host, type="login")))
     events = [event for event in spooled(host) if event["event_id"] not in before]
     failed = [event for event in events if event["type"] == "login_failed"]
     assert {event["user"] for event in failed} == {user[:100] for user in HOSTILE_NAMES}
-    assert {event["source_ip"] for event in events if "source_ip" in event} == {address}
+    assert {event["source_ip"] for event in events if "source_ip" in event} == {after.source_ip}
     assert {event["user"] for event in events if event["type"] == "login"} == {"ops"}
     assert not any(event["type"] == "untrusted" for event in events)
 
 
 def test_the_events_of_one_connection_belong_together(host):
     name = name_of(host)
-    # Among the logins of a whole scenario a port may come a second time.
-    earlier = {event["event_id"] for event in spooled(host, type="login")}
-    port = int(ssh(name, 'echo "$SSH_CONNECTION"').stdout.split()[1])
-
-    def arrived():
-        logins = spooled(host, type="login", source_port=port)
-        return [event for event in logins if event["event_id"] not in earlier]
-
-    wait_for("the login", arrived)
-    (login,) = arrived()
+    mine = log_in(name)
+    (login,) = wait_for("the login", lambda: mine.among(spooled(host, type="login")))
     wait_for(
         "the end of its session",
         lambda: spooled(host, type="session_closed", session_id=login["session_id"]),

@@ -1,6 +1,6 @@
 """An agent that is killed, and that systemd starts again."""
 
-from fleet import as_root, ssh, wait_for
+from fleet import as_root, log_in, wait_for
 from spooled import main_process, name_of, spooled
 
 # One is enough: systemd waits for half a minute each time, and molecule/chaos kills on all.
@@ -12,17 +12,15 @@ def test_kill_loses_and_repeats_nothing(host):
     name = name_of(host)
     killed = main_process(host)
 
-    def login():
-        return int(ssh(name, 'echo "$SSH_CONNECTION"').stdout.split()[1])
-
-    ports = [login()]
+    logins = [log_in(name)]
     host.check_output("kill -9 %s", killed)
-    ports.append(login())
+    logins.append(log_in(name))
     wait_for("the agent's restart", lambda: main_process(host) not in {"0", killed})
-    ports.append(login())
+    logins.append(log_in(name))
 
     def arrived():
-        return [e["source_port"] for e in spooled(host, type="login", user="ops")]
+        events = spooled(host, type="login", user="ops")
+        return [len(login.among(events)) for login in logins]
 
-    wait_for("the logins", lambda: set(ports) <= set(arrived()))
-    assert [arrived().count(port) for port in ports] == [1, 1, 1]
+    wait_for("the logins", lambda: all(arrived()))
+    assert arrived() == [1, 1, 1]

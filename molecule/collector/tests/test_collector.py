@@ -148,6 +148,17 @@ def test_key_opens_events(host):
     assert isinstance(ask(name_of(host), "/events"), list)
 
 
+def test_metrics_say_what_a_sandbox_could_hide(host):
+    status, text = curl(name_of(host), "/metrics", header=admin_header("admin_api_key"))
+    assert status == 200
+    lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
+    values = {name: float(value) for name, _, value in lines}
+    assert values["watchtower_up"] == 1
+    for name in ("resident_memory", "disk_free", "disk_size", "database_used"):
+        assert values[f"watchtower_{name}_bytes"] > 10_000, name
+    assert values["watchtower_open_files"] > 10
+
+
 def test_wrong_settings_end_in_silence_not_in_a_loop(host):
     """A waiting connection starts the service again and again; only so often, though."""
     name = name_of(host)

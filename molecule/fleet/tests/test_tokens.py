@@ -4,7 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from fleet import INVENTORY, ask, curl, hosts, on, playbook, secret, ssh, token_of, wait_for
+from fleet import INVENTORY, ask, curl, hosts, log_in, on, playbook, secret, stored_login, token_of
 from troubles import switched_off
 
 COLLECTOR = "collector"
@@ -27,21 +27,6 @@ def show(token, hostname):
     header = f"X-Login-Alert-Token: {token}"
     status, answer = curl(COLLECTOR, "/login", "-d", json.dumps(event), header=header)
     return status, json.loads(answer)
-
-
-def log_in(host):
-    """Log in to a host and return the client's port."""
-    return ssh(host, 'echo "$SSH_CONNECTION"').stdout.split()[1]
-
-
-def wait_for_login(host, port):
-    """Wait until the login is stored; it must be there once."""
-
-    def attempt():
-        found = ask(COLLECTOR, "/events", hostname=host, type="login", limit="1000")
-        return [event for event in found if str(event["source_port"]) == port]
-
-    assert len(wait_for(f"the login to {host}, port {port}", attempt)) == 1
 
 
 def test_every_agent_has_one_token_and_uses_it():
@@ -70,18 +55,18 @@ def test_rotating_one_hosts_token_loses_no_login():
     others = {agent: token_of(agent) for agent in AGENTS if agent != "agent-13"}
     before = token_of("agent-13")
     (TOKENS / "agent-13").unlink()
-    ports = [log_in("agent-13")]
+    logins = [log_in("agent-13")]
     with ThreadPoolExecutor(1) as runner:
         rollout = runner.submit(playbook, "site", "--limit", "agent-13")
         while not rollout.done():
-            ports.append(log_in("agent-13"))
+            logins.append(log_in("agent-13"))
         result = rollout.result()
     assert result.returncode == 0, result.stdout + result.stderr
-    ports.append(log_in("agent-13"))
+    logins.append(log_in("agent-13"))
     is_new = token_of("agent-13") != before
     assert is_new
-    for port in ports:
-        wait_for_login("agent-13", port)
+    for login in logins:
+        stored_login(COLLECTOR, "agent-13", login)
     old, new = tokens(hostname="agent-13")
     assert (old["state"], new["state"]) == ("expiring", "active")
     assert new["last_used_at"]
@@ -95,14 +80,14 @@ def test_an_old_token_can_be_ended_at_once():
     """What waits meanwhile is sent with the new one."""
     before = token_of(COLLECTOR)
     (TOKENS / COLLECTOR).unlink()
-    port = log_in(COLLECTOR)
+    login = log_in(COLLECTOR)
     at_once = ("-e", "watchtower_agent_token_overlap_days=0")
     result = playbook("agents", "--limit", COLLECTOR, *at_once)
     assert result.returncode == 0, result.stdout + result.stderr
     assert show(before, COLLECTOR)[0] == 401
     assert [token["state"] for token in tokens(hostname=COLLECTOR)] == ["expired", "active"]
-    wait_for_login(COLLECTOR, port)
-    wait_for_login(COLLECTOR, log_in(COLLECTOR))
+    stored_login(COLLECTOR, COLLECTOR, login)
+    stored_login(COLLECTOR, COLLECTOR, log_in(COLLECTOR))
 
 
 def test_a_revoked_token_is_named_with_the_fix():
@@ -119,11 +104,11 @@ def test_a_revoked_token_is_named_with_the_fix():
     assert "agent-13 : ok" in " ".join(refused.stdout.split())
     untouched = on("agent-12", "cat /opt/watchtower/agent/.env") == settings
     assert untouched
-    port = log_in("agent-12")
+    login = log_in("agent-12")
     (TOKENS / "agent-12").unlink()
     mended = playbook("site", "--limit", "agent-12")
     assert mended.returncode == 0, mended.stdout + mended.stderr
-    wait_for_login("agent-12", port)
+    stored_login(COLLECTOR, "agent-12", login)
 
 
 def test_a_host_that_is_down_keeps_its_token():
@@ -132,6 +117,6 @@ def test_a_host_that_is_down_keeps_its_token():
         assert playbook("agents", "--limit", "agent-11").returncode == 4
         (token,) = tokens(hostname="agent-11")
         assert token["state"] == "active"
-    wait_for_login("agent-11", log_in("agent-11"))
+    stored_login(COLLECTOR, "agent-11", log_in("agent-11"))
     (TOKENS.parent / "set-aside").rename(TOKENS / "agent-11")
     assert "changed=0" in playbook("agents", "--limit", "agent-11").stdout
