@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from watchtower_agent.clock import clock_offset
 from watchtower_agent.lean_requests import requests
 from watchtower_agent.obstacle import Obstacle, Target, obstacle_of
+from watchtower_agent.restored import HEADER, Restored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,6 +61,7 @@ class Answer:
         detail: a sentence for the log; it never holds the token.
         clock_offset_seconds: see clock.clock_offset.
         obstacle: for an unreachable collector, the detail in its two parts.
+        restored: of an acknowledgement, the collector's word that it has lost earlier ones.
     """
 
     verdict: Verdict
@@ -68,6 +70,7 @@ class Answer:
     retry_after: float | None = None
     clock_offset_seconds: int | None = None
     obstacle: Obstacle | None = None
+    restored: Restored | None = None
 
     @classmethod
     def unreachable(cls, obstacle: Obstacle) -> Answer:
@@ -177,7 +180,8 @@ def _judge(response: requests.Response, content: bytes, sent: int) -> Answer:
     status = response.status_code
     detail = f"it answered {status} {_shown(content)}".rstrip()
     if 200 <= status < 300:
-        return _acknowledgement(content, sent, detail)
+        answer = _acknowledgement(content, sent, detail)
+        return replace(answer, restored=Restored.read(response.headers.get(HEADER)))
     own = _own_error(content)
     if status in (413, 422) and own is not None:
         verdict = Verdict.REFUSED

@@ -22,7 +22,7 @@ from watchtower_agent.sudo import Sudo
 from watchtower_agent.trust import SSHD_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from watchtower_agent.entry import JournalEntry
     from watchtower_agent.wakeup import Wakeup
@@ -101,6 +101,17 @@ class Journal:
         """Yield what was received at or after a time in seconds since 1970; all, for 0."""
         begin = _SINCE.format(max(1, seconds * 1_000_000))
         yield from self._entries.read([begin], self.matches())
+
+    def again(self, since: int, cursor: str | None) -> Generator[JournalEntry, None, None]:
+        """Yield what was received since a time in microseconds since 1970, whatever the boot.
+
+        With a cursor, only what lies behind its entry.
+        """
+        begin = _SINCE.format(since) if cursor is None else f"--cursor={cursor}"
+        with closing(self._entries.read([begin], self.matches())) as entries:
+            for entry in entries:
+                if entry.cursor != cursor:
+                    yield entry
 
     def boot(self, boot_id: str) -> Iterator[JournalEntry]:
         """Yield the entries of one boot."""

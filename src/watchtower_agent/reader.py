@@ -27,6 +27,7 @@ from watchtower_agent.journal import (
 from watchtower_agent.journalctl import JournalError, StoppedError
 from watchtower_agent.log import complain
 from watchtower_agent.pulse import Pulse
+from watchtower_agent.second_reading import PAUSE_SECONDS, SecondReading
 from watchtower_agent.spool_file import SpoolError
 from watchtower_agent.trouble import Trouble
 
@@ -92,6 +93,8 @@ class JournalReader:
         self._damage_reported: set[_Damage] = set()
         self._damage_seen: dict[_Damage, Position | None] = {}
         self.trouble = Trouble()
+        self._second_reading = SecondReading(journal, spool, self._events)
+        self._reads_again = False
 
     def run(self) -> None:
         """Read until told to stop. What can pass, a full disk for example, is waited out."""
@@ -115,7 +118,7 @@ class JournalReader:
                     log.info("The follower of the journal has gone silent; another is started.")
                     self._doorbell.replace()
                     look = _FIRST_LOOK_SECONDS
-                rang = self._doorbell.wait(look)
+                rang = self._doorbell.wait(min(look, PAUSE_SECONDS) if self._reads_again else look)
                 look = min(look * 2, _LAST_LOOK_SECONDS)
         except StoppedError:
             return
@@ -154,6 +157,7 @@ class JournalReader:
     def _drain_and_report(self) -> int | None:
         try:
             found = self.drain()
+            self._reads_again = self._second_reading.step()
         except (JournalError, SpoolError) as error:
             sentence = f"The journal cannot be read on: {error}. It is tried again."
             if self.trouble.begin(sentence):
@@ -174,8 +178,9 @@ class JournalReader:
         if aside is None:
             boots = self._journal.boots()
             found = 0
+            since = max(1, int(time.time()) - self._backfill_seconds)
+            self._spool.begin_at(since * 1_000_000)
             if self._backfill_seconds:
-                since = max(1, int(time.time()) - self._backfill_seconds)
                 found = self._store(self._journal.since(since))
             self._spool.know_boots([boot for boot in boots if boot != boot_id])
             self._looked_at = time.monotonic()

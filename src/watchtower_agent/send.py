@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from watchtower_agent.heartbeat import Heartbeat
+    from watchtower_agent.restored import Restored
     from watchtower_agent.spool import Spool, SpooledEvent
     from watchtower_agent.wakeup import Wakeup
 
@@ -49,6 +50,7 @@ class Sender:
         self._batch_events = BATCH_EVENTS
         self._trouble = heartbeat.vitals.sending
         self._batch_delivered = False
+        self._restored: Restored | None = None
 
     def run(self) -> None:
         """Send until told to stop."""
@@ -110,6 +112,9 @@ class Sender:
         return wait
 
     def _acknowledged(self, answer: Answer, batch: Sequence[SpooledEvent]) -> None:
+        if answer.restored is not None and answer.restored != self._restored:
+            self._spool.hear_of_restore(answer.restored)
+            self._restored = answer.restored
         delivered, refused = [], []
         for event, reason in zip(batch, answer.rejections):
             if reason is None:

@@ -27,6 +27,7 @@ from watchtower_agent.event import (
     hash_id,
 )
 from watchtower_agent.log import complain
+from watchtower_agent.restored import LookBack
 from watchtower_agent.spool_file import as_spool_error, open_spool_file
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from watchtower_agent.host import Host
+    from watchtower_agent.restored import Restored
 
 log = logging.getLogger(__name__)
 
@@ -106,10 +108,16 @@ class Spool:
                 self._set_state("replaces", str(aside))
             self._bytes = self._scalar(_SUM_OF_SIZES)
 
-    def add(self, events: Sequence[Event], position: Position | None) -> int:
+    def add(
+        self,
+        events: Sequence[Event],
+        position: Position | None,
+        look_back: LookBack | None = None,
+    ) -> int:
         """Store events and, in the same transaction, the position behind them.
 
         An event whose id is in the spool already is not stored again. Returns how many are new.
+        What is read for the second time goes with its ``look_back`` instead of a position.
 
         Raises:
             SpoolError: nothing was stored.
@@ -119,6 +127,8 @@ class Spool:
                 added = self._insert(events)
                 if position is not None:
                     self._set_state("position", json.dumps(asdict(position)))
+                if look_back is not None:
+                    self._set_state("look_back", look_back.to_json())
                 dropped = self._evict()
             self.counters.events_spooled += added
             self.counters.events_dropped += dropped
@@ -154,6 +164,39 @@ class Spool:
         """
         with self._lock, self._transaction():
             self._set_state("boots", json.dumps([*boot_ids]))
+
+    def begin_at(self, realtime: int) -> None:
+        """Note from when on the journal is read at all, in microseconds since 1970.
+
+        Raises:
+            SpoolError: nothing was changed.
+        """
+        with self._lock, self._transaction():
+            self._set_state("began_at", str(realtime))
+
+    def look_back(self) -> LookBack | None:
+        """Return what is left to be read a second time, or None if nothing ever was.
+
+        Raises:
+            SpoolError: the spool cannot be read.
+        """
+        with self._lock, as_spool_error(self._path):
+            text = self._state("look_back")
+        return None if text is None else LookBack.from_json(text)
+
+    def hear_of_restore(self, restored: Restored) -> None:
+        """Have the journal read a second time, unless that restore is known.
+
+        Raises:
+            SpoolError: nothing was changed.
+        """
+        known = self.look_back()
+        if known is not None and known.restore_id == restored.restore_id:
+            return
+        with self._lock, self._transaction():
+            # A spool of an earlier version does not know when it began.
+            began_at = int(self._state("began_at") or 0)
+            self._set_state("look_back", LookBack.begin(restored, began_at).to_json())
 
     def replaces(self) -> str | None:
         """Return where the damaged spool is kept that this one took the place of, if it did.
@@ -377,6 +420,9 @@ def _check_state(connection: sqlite3.Connection) -> None:
     if "position" in state:
         Position.from_json(state["position"])
     dropped = json.loads(state.get("dropped", "{}"))
+    if "look_back" in state:
+        LookBack.from_json(state["look_back"])
+    int(state.get("began_at", "0"))
     if not isinstance(json.loads(state.get("boots", "[]")), list) or sum(dropped.values()) < 0:
         raise TypeError("the boots or the counts of dropped events are none")
 

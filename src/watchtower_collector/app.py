@@ -22,12 +22,13 @@ from watchtower_collector.routes.event import event_router
 from watchtower_collector.routes.events import events_router
 from watchtower_collector.routes.healthz import healthz_router
 from watchtower_collector.routes.hosts import hosts_router
-from watchtower_collector.routes.login import login_route
+from watchtower_collector.routes.login import Login, login_route
 from watchtower_collector.routes.metrics import Snapshot, metrics_router
 from watchtower_collector.routes.openapi import openapi_router
 from watchtower_collector.routes.stats import stats_router
 from watchtower_collector.routes.stream import stream_router
 from watchtower_collector.routes.tokens import tokens_router
+from watchtower_collector.store.restore_note import restore_note
 from watchtower_collector.token_registry import TokenRegistry
 from watchtower_collector.version import VERSION
 
@@ -88,7 +89,8 @@ def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI
     admin = _admin_gate(settings)
     streams = Streams(reader, writer.bell)
     snapshot = Snapshot(settings, store, reader, writer, streams)
-    app.router.routes.append(login_route(writer, bodies, agent, metrics))
+    login = Login(writer, bodies, agent, metrics, store.read(restore_note))
+    app.router.routes.append(login_route(login))
     app.include_router(events_router(reader, admin))
     # Before /events/{id}, which would take "stream" for an id.
     app.include_router(stream_router(reader, streams, admin))

@@ -21,6 +21,7 @@ from watchtower_collector.database_lock import in_use, replacing_database
 from watchtower_collector.event import event_row, parse_event
 from watchtower_collector.keeping_errors import NewerEventsError, RestoreError
 from watchtower_collector.store import StoreError
+from watchtower_collector.store.restore_note import note_restore
 from watchtower_collector.store.sqlite import SQLiteStore
 from watchtower_collector.timestamps import format_rfc3339, now_us
 
@@ -106,7 +107,10 @@ def _lost(carried: CarriedOver, contents: Contents) -> Lost | None:
 
 
 def _note_loss(copy: Path, lost: Lost) -> None:
-    """Store an event that says what is missing: whoever asks later must not take it for quiet."""
+    """Store an event that says what is missing, and a note by which agents send it again.
+
+    Whoever asks later must not take it for quiet.
+    """
     event = {
         "type": "store_restored",
         "timestamp": format_rfc3339(now_us()),
@@ -117,6 +121,7 @@ def _note_loss(copy: Path, lost: Lost) -> None:
     }
     with closing(SQLiteStore(copy)) as store:
         store.append([event_row(parse_event(event), now_us())])
+        store.write(lambda connection: note_restore(connection, lost.since))
     _settle(copy)
 
 

@@ -20,6 +20,8 @@ from watchtower_collector.database_lock import replacing_database, using_databas
 from watchtower_collector.keeping_errors import DatabaseInUseError, NewerEventsError, RestoreError
 from watchtower_collector.restore import restore
 from watchtower_collector.store.migrations import STEPS
+from watchtower_collector.store.restore_note import note_restore, restore_note
+from watchtower_collector.store.sqlite import SQLiteStore
 from watchtower_collector.timestamps import format_rfc3339
 
 DEADLINE = 60
@@ -122,6 +124,35 @@ def test_newer_events_are_lost_only_when_told_to(database, backup, fill):
         "lost_events": 7,
     }
     assert fill(database, 1) == [309]
+
+
+def note_of(database):
+    with closing(SQLiteStore(database)) as store:
+        return store.read(restore_note)
+
+
+def test_agents_are_told_since_when_events_are_missing(database, backup, fill):
+    assert note_of(database) is None
+    restore(backup, database)
+    assert note_of(database) is None, "nothing was missing"
+    fill(database, 7, LATER)
+    restore(backup, database, lose_newer=True)
+    first = note_of(database)
+    assert first.missing_since == LATER
+    fill(database, 7, LATER + 50)
+    restore(backup, database, lose_newer=True)
+    assert note_of(database).id != first.id
+
+
+def test_who_missed_a_restore_hears_of_it_with_the_next(store, monkeypatch):
+    days = 86_400 * 1_000_000
+    monkeypatch.setattr("watchtower_collector.store.restore_note.now_us", lambda: 100 * days)
+    for missing_since, told in ((90, 90), (95, 90), (80, 80), (99, 80)):
+        store.write(lambda c, since=missing_since * days: note_restore(c, since))
+        assert store.read(restore_note).missing_since == told * days
+    monkeypatch.setattr("watchtower_collector.store.restore_note.now_us", lambda: 120 * days)
+    store.write(lambda c: note_restore(c, 119 * days))
+    assert store.read(restore_note).missing_since == 119 * days
 
 
 def test_events_of_a_collector_that_was_installed_anew_are_newer_too(database, backup, fill):

@@ -43,6 +43,12 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string"},
         "example": '</events?limit=100&cursor=AQAGTPyZoCCAAAAAAAAAEmc>; rel="next"',
     },
+    "Watchtower-Restored": {
+        "description": "The database was replaced by a backup: the id of that restore, and since "
+        "when what was acknowledged may be missing.",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{32} [0-9TZ:.-]+$"},
+        "example": "0f8fad5bd9cb469fa165708677289509 2026-03-14T03:00:00.000000Z",
+    },
     "Retry-After": {
         "description": "After how many seconds to ask again.",
         "schema": {"type": "string", "pattern": "^[0-9]+$"},

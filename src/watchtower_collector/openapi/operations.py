@@ -78,6 +78,7 @@ _LOGIN = Operation(
                     ],
                 },
             ),
+            "Watchtower-Restored",
         ),
         **SECRET,
         **_BODY_ERRORS,

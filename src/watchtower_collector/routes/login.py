@@ -14,11 +14,14 @@ from watchtower_collector.errors import error_response, json_response
 from watchtower_collector.event import RefusedEventError, event_row, parse_event
 from watchtower_collector.metrics import Metrics
 from watchtower_collector.store import Duplicate, Outcome, Refused, Row, Stored
+from watchtower_collector.store.restore_note import RestoreNote
 from watchtower_collector.strict_json import loads
-from watchtower_collector.timestamps import now_us
+from watchtower_collector.timestamps import format_rfc3339, now_us
 from watchtower_collector.writer import Writer
 
 MAX_EVENTS = 1_000  # in one array
+# Tells agents that what they had acknowledgements for is missing, and since when.
+RESTORED_HEADER = "Watchtower-Restored"
 
 Names = Collection[str] | None  # of the hosts that the token speaks for; None for all
 
@@ -27,12 +30,21 @@ class Login:
     """The endpoint as plain ASGI: most requests go here, and FastAPI's way costs twice as much."""
 
     def __init__(
-        self, writer: Writer, bodies: BodyReader, agent: AgentGate, metrics: Metrics
+        self,
+        writer: Writer,
+        bodies: BodyReader,
+        agent: AgentGate,
+        metrics: Metrics,
+        note: RestoreNote | None,
     ) -> None:
         self._writer = writer
         self._bodies = bodies
         self._agent = agent
         self._metrics = metrics
+        self._headers = {}
+        if note is not None:
+            since = format_rfc3339(note.missing_since)
+            self._headers = {RESTORED_HEADER: f"{note.id} {since}"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, when its events are committed and on disk."""
@@ -67,7 +79,7 @@ class Login:
         self._count([outcome], 0)
         if isinstance(outcome, Refused):
             return error_response(422, outcome.message, event=0, field="")
-        return json_response({"status": "ok", "id": outcome.id}, 201)
+        return json_response({"status": "ok", "id": outcome.id}, 201, self._headers)
 
     async def _take_array(self, documents: list[object], names: Names) -> Response:
         if len(documents) > MAX_EVENTS:
@@ -86,7 +98,7 @@ class Login:
         self._count(outcomes, len(documents) - len(rows))
         for index, outcome in zip(places, outcomes, strict=True):
             results[index] = _result(index, outcome)
-        return json_response({"status": "ok", "results": results}, 201)
+        return json_response({"status": "ok", "results": results}, 201, self._headers)
 
     def _count(self, outcomes: Sequence[Outcome], rejected: int) -> None:
         stored = sum(isinstance(outcome, Stored) for outcome in outcomes)
@@ -95,9 +107,9 @@ class Login:
         self._metrics.count_events(stored, duplicate, rejected)
 
 
-def login_route(writer: Writer, bodies: BodyReader, agent: AgentGate, metrics: Metrics) -> Route:
+def login_route(login: Login) -> Route:
     """Return the route."""
-    return Route("/login", Login(writer, bodies, agent, metrics), methods=["POST"], name="login")
+    return Route("/login", login, methods=["POST"], name="login")
 
 
 class _ForeignHostError(Exception):

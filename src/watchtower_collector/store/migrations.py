@@ -158,7 +158,18 @@ _WIDER_INDEXES = (
 
 _OWNERS = ("ALTER TABLE tokens ADD COLUMN owner TEXT",)
 
-STEPS: tuple[tuple[str, ...], ...] = (_CREATE, _HOSTS_TOKENS_AUDIT, _WIDER_INDEXES, _OWNERS)
+_RESTORE_NOTE = (
+    "ALTER TABLE store_state ADD COLUMN restore_id TEXT",
+    "ALTER TABLE store_state ADD COLUMN missing_since INTEGER",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (
+    _CREATE,
+    _HOSTS_TOKENS_AUDIT,
+    _WIDER_INDEXES,
+    _OWNERS,
+    _RESTORE_NOTE,
+)
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

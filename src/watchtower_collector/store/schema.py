@@ -37,13 +37,15 @@ EVENTS = sa.Table(
     sa.Column("extra", sa.Text),
 )
 
-# One row: which schema this is, and when a write was last tried for its own sake.
+# One row: which schema this is, when a write was last tried for its own sake, the last restore.
 STORE_STATE = sa.Table(
     "store_state",
     METADATA,
     sa.Column("only", sa.Integer, primary_key=True),
     sa.Column("schema_version", sa.Integer, nullable=False),
     sa.Column("probed_at", sa.BigInteger, nullable=False),
+    sa.Column("restore_id", sa.Text),
+    sa.Column("missing_since", sa.BigInteger),
 )
 
 # What each host was last known to be; written together with the events that say it.

@@ -1,11 +1,13 @@
 import asyncio
 import gzip
 import json
+import re
 
 import httpx
 import pytest
 
 from watchtower_collector.store import StoreUnavailableError
+from watchtower_collector.store.restore_note import note_restore
 
 
 def error_of(response, status):
@@ -45,6 +47,20 @@ def test_an_array(client, make_event):
 def test_an_empty_array(client):
     response = client.post([])
     assert (response.status_code, response.json()) == (201, {"status": "ok", "results": []})
+
+
+def test_after_a_restore_every_acknowledgement_says_since_when_events_are_missing(
+    run_app, environment, store, make_event
+):
+    with run_app(environment, store) as client:
+        assert "Watchtower-Restored" not in client.post(make_event()).headers
+    store.write(lambda connection: note_restore(connection, 1_773_480_413_000_001))
+    with run_app(environment, store) as client:
+        for body in (make_event(), [make_event()], []):
+            id_, since = client.post(body).headers["Watchtower-Restored"].split(" ")
+            assert re.fullmatch("[0-9a-f]{32}", id_)
+            assert since == "2026-03-14T09:26:53.000001Z"
+        assert "Watchtower-Restored" not in client.post(5).headers
 
 
 def test_in_an_array_bad_events_are_refused_one_by_one(client, make_event):
