@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from watchtower_collector.store.matching import Texts, any_of
+from watchtower_collector.store.filters import any_of
 from watchtower_collector.store.schema import AUDIT
+
+if TYPE_CHECKING:
+    from watchtower_collector.store.matching import Texts
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from watchtower_collector.store.matching import Texts, any_of
+from watchtower_collector.store.filters import any_of
 from watchtower_collector.store.schema import HOSTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from watchtower_collector.store import Row
+    from watchtower_collector.store.matching import Texts
 
 
 @dataclass(frozen=True, slots=True)

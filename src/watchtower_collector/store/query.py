@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
-from watchtower_collector.store.matching import any_of, begins_with, contains
+from watchtower_collector.store.filters import asked, asked_texts, now
 from watchtower_collector.store.schema import EVENTS
-from watchtower_collector.store.sqlite_indexes import Filter, Wanted, before, page_statements
+from watchtower_collector.store.shape import LIKE_ESCAPE, Shape
+from watchtower_collector.store.sqlite_indexes import Found, page_statements
+from watchtower_collector.store.sqlite_steps import rows_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy.sql.base import ReadOnlyColumnCollection
+    import sqlalchemy as sa
 
     from watchtower_collector.store import Row
+    from watchtower_collector.store.filters import Condition, Filter, Values
     from watchtower_collector.store.matching import Texts
-
-    Columns = ReadOnlyColumnCollection[str, Any]
-
-# Free text is looked for in what came from outside, as it was written.
-_TEXT_COLUMNS = (
-    "raw_message",
-    "user",
-    "hostname",
-    "source_ip",
-    "key_fingerprint",
-    "certificate_id",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,69 +54,64 @@ class EventQuery:
         return replace(self, since=since, until=until)
 
 
-def _filter(column: sa.ColumnElement[Any], name: str, texts: Texts) -> Filter:
-    texts = texts.without_overlap()
-    return Filter(
-        index=f"events_{name}",
-        column=column,
-        values=texts.exact,
-        ranges=tuple(begins_with(column, prefix) for prefix in texts.prefixes),
-    )
-
-
-def _source_filter(
-    column: sa.ColumnElement[Any], sources: Sequence[tuple[bytes, bytes]]
-) -> Filter:
+def _sources(sources: Sequence[tuple[bytes, bytes]]) -> tuple[Filter, Values]:
     joined: list[tuple[bytes, bytes]] = []
     for first, last in sorted(sources):
         if joined and first <= joined[-1][1]:
             joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
         else:
             joined.append((first, last))
-    return Filter(
-        index="events_source",
-        column=column,
-        values=tuple(first for first, last in joined if first == last),
-        ranges=tuple(column.between(first, last) for first, last in joined if first != last),
-    )
+    values = [first for first, last in joined if first == last]
+    ranges = [(first, _following(last)) for first, last in joined if first != last]
+    return asked("source_addr", values, ranges)
 
 
-def _indexed(query: EventQuery, columns: Columns) -> Iterator[Filter]:
-    # The one that is likely to be the rarest first.
+def _following(address: bytes) -> bytes | None:
+    number = int.from_bytes(address) + 1
+    return None if number >> 8 * len(address) else number.to_bytes(len(address))
+
+
+def _like(text: str) -> str:
+    for special in (LIKE_ESCAPE, "%", "_"):
+        text = text.replace(special, LIKE_ESCAPE + special)
+    return f"%{text}%"
+
+
+def _filters(query: EventQuery) -> Iterator[tuple[Filter, Values]]:
+    # Those with an index first, and of them the one that is likely to be the rarest.
     if query.sources:
-        yield _source_filter(columns.source_addr, query.sources)
-    for name in ("user", "hostname", "type"):
+        yield _sources(query.sources)
+    for name in ("user", "hostname", "type", "method", "region", "host_group", "severity"):
         wanted = getattr(query, name)
         if wanted is not None:
-            yield _filter(columns[name], name, wanted)
-
-
-def _within(query: EventQuery, columns: Columns) -> Iterator[sa.ColumnElement[bool]]:
-    if query.since is not None:
-        yield columns.timestamp >= query.since
-    if query.until is not None:
-        yield columns.timestamp < query.until
-
-
-def _others(query: EventQuery, columns: Columns) -> Iterator[sa.ColumnElement[bool]]:
+            yield asked_texts(name, wanted)
     if query.flagged is not None:
-        yield columns.flagged == sa.literal(query.flagged)
-    for name in ("method", "region", "host_group", "severity"):
-        wanted = getattr(query, name)
-        if wanted is not None:
-            yield any_of(columns[name], wanted.without_overlap())
+        yield asked("flagged", [query.flagged])
+
+
+def _shape_of(query: EventQuery, after: Position | None) -> tuple[Shape, Values]:
+    values: Values = {}
+    filters = []
+    for one, bound in _filters(query):
+        filters.append(one)
+        values |= bound
+    if query.since is not None:
+        values["since"] = query.since
+    if query.until is not None:
+        values["until"] = query.until
     if query.text is not None:
-        yield sa.or_(*(contains(columns[name], query.text) for name in _TEXT_COLUMNS))
+        values["text"] = _like(query.text)
+    if after is not None:
+        values["after_timestamp"], values["after_id"] = after.timestamp, after.id
+    return Shape.of(filters, values), values
 
 
-def conditions(
-    query: EventQuery, events: sa.FromClause = EVENTS
-) -> Iterator[sa.ColumnElement[bool]]:
+def conditions(query: EventQuery, events: sa.FromClause = EVENTS) -> Iterator[Condition]:
     """Return what must hold for an event to match, all of it; ``events`` may be some of them."""
-    columns = events.c
-    yield from _within(query, columns)
-    yield from _others(query, columns)
-    yield from (one.condition() for one in _indexed(query, columns))
+    shape, values = _shape_of(query, None)
+    bind = now(values)
+    yield from shape.within(events.c, bind)
+    yield from shape.matching(events.c, bind)
 
 
 def page(
@@ -137,16 +121,11 @@ def page(
 
     A page costs the same however late it is: there is no OFFSET into what matches.
     """
-    columns = EVENTS.c
-    time = list(_within(query, columns))
-    if after is not None:
-        time.append(before(after.timestamp, after.id))
-    wanted = Wanted(list(_indexed(query, columns)), list(_others(query, columns)), limit)
-    rows: list[Row] = []
-    for statement in page_statements(connection, wanted, time, rows):
-        result = connection.execute(statement)
-        names = tuple(result.keys())
-        rows += [dict(zip(names, row, strict=True)) for row in result.all()]
-        if len(rows) >= limit:
+    shape, values = _shape_of(query, after)
+    found = Found(values | {"limit": limit})
+    for statement, steps in page_statements(connection, shape, found):
+        rows, is_all = rows_within(connection, statement, found.values, steps)
+        found.add(rows)
+        if is_all or len(found.rows) >= limit:
             break
-    return rows[:limit]
+    return found.rows[:limit]

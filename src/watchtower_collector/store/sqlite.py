@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
@@ -26,6 +26,7 @@ from watchtower_collector.store.migrations import migrate
 from watchtower_collector.store.schema import EVENTS, STORE_STATE
 from watchtower_collector.store.sqlite_errors import cannot_open, explained
 from watchtower_collector.store.sqlite_indexes import IndexedByCompiler
+from watchtower_collector.store.sqlite_steps import driver, end_at
 from watchtower_collector.store.sqlite_upkeep import (
     WAL_BYTES,
     bound_wal,
@@ -83,7 +84,8 @@ def _begin_writing(connection: sa.Connection) -> None:
 
 
 def _begin_reading(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN")  # until the end of the read, all is of one moment
+    # Until the end of the read, all is of one moment.
+    driver(connection).execute("BEGIN")
 
 
 def _reader_pragmas(connection: sqlite3.Connection, _record: object) -> None:
@@ -161,10 +163,8 @@ class SQLiteStore:
     def read(self, work: Callable[[sa.Connection], T]) -> T:
         """See :class:`~watchtower_collector.store.EventStore`."""
         deadline = time.monotonic() + self._read_deadline
-        with explained(self._path), self._read_engine.connect() as connection:
-            driver: Any = connection.connection.driver_connection
-            # Called after so many steps of SQLite's machine; a true answer interrupts the query.
-            driver.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+        with explained(self._path), self._read_engine.begin() as connection:
+            end_at(connection, deadline)
             return work(connection)
 
     def used_bytes(self, connection: sa.Connection) -> int:

@@ -5,7 +5,8 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watchtower_collector.store.matching import Texts, after_prefix, any_of
+from watchtower_collector.store.filters import any_of
+from watchtower_collector.store.matching import Texts, after_prefix
 
 # What SQLite stores as UTF-8, and sorts by its bytes.
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=4)

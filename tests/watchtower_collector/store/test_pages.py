@@ -95,7 +95,7 @@ def key(row):
     return row["timestamp"], row["id"]
 
 
-NUMBERS = ("AT_ONCE", "FEW", "NEWEST", "MANY", "SHORT_LIST")
+NUMBERS = ("GLANCE", "ATTEMPT", "MANY", "SHORT_LIST")
 
 
 class Filled:
@@ -121,14 +121,14 @@ def filled(tmp_path_factory):
 
 @pytest.fixture(
     params=[
-        (5, 0, 30, 0, 0),
-        (1, 0, 30, 30, 0),
-        (50, 0, 1_000, 0, 0),
-        (20, 20, 1, 40, 10),
-        (10, 1_000, 1, 0, 2),
-        (1_000, 0, 1, 0, 0),
+        (1, 1, 0, 0),
+        (1, 1, 50, 0),
+        (300, 1, 30, 0),
+        (300, 1_000, 0, 10),
+        (1, 2_000, 30, 2),
+        (100_000, 1, 0, 0),
     ],
-    ids=["by time", "then a rare one", "the newest", "any", "a rare one", "at once"],
+    ids=["by time", "a rare one", "some at once", "some by index", "most by index", "at once"],
 )
 def limits(request, monkeypatch):
     for name, number in zip(NUMBERS, request.param, strict=True):

@@ -1,5 +1,7 @@
 """Every index is needed by a query, and every question is answered from its index."""
 
+import math
+
 import pytest
 import sqlalchemy as sa
 
@@ -9,6 +11,7 @@ from watchtower_collector.store.following import select_step
 from watchtower_collector.store.matching import Texts
 from watchtower_collector.store.query import EventQuery, Position, page
 from watchtower_collector.store.schema import EVENTS
+from watchtower_collector.store.sqlite_steps import end_at
 from watchtower_collector.store.stats import StatsQuery, select_totals
 
 SINCE = {"since": 1}
@@ -58,15 +61,16 @@ def connection(request, store, make_row):
     store.append([make_row(user="root", hostname=f"web-{n}") for n in range(30)])
     if request.param == "with statistics":
         store.write(lambda connection: connection.exec_driver_sql("ANALYZE"))
-    with store._read_engine.connect() as connection:
+    with store._read_engine.begin() as connection:
+        end_at(connection, math.inf)
         yield connection
 
 
 @pytest.fixture(autouse=True)
-def hardly_any_newest(monkeypatch):
-    """The newest events, which are looked at first, are one each time."""
-    monkeypatch.setattr(sqlite_indexes, "AT_ONCE", 1)
-    monkeypatch.setattr(sqlite_indexes, "NEWEST", 1)
+def no_time_to_try(monkeypatch):
+    """The glance at the newest events and the attempts end at once."""
+    monkeypatch.setattr(sqlite_indexes, "GLANCE", 1)
+    monkeypatch.setattr(sqlite_indexes, "ATTEMPT", 1)
 
 
 def asked_for(connection, query, after=None, limit=100):
@@ -112,7 +116,6 @@ def test_a_rare_filter_is_read_from_its_index(connection, query, index, after):
 
 @pytest.mark.parametrize(("query", "_index"), SORTED.values(), ids=SORTED.keys())
 def test_a_frequent_filter_is_decided_as_time_goes_back(connection, monkeypatch, query, _index):
-    monkeypatch.setattr(sqlite_indexes, "FEW", 10)
     monkeypatch.setattr(sqlite_indexes, "MANY", 10)
     steps = plan(connection, query)
     assert "INDEX events_time" in steps
@@ -124,28 +127,33 @@ def test_nothing_is_counted_where_the_newest_events_fill_the_page(
     connection, monkeypatch, query, _index
 ):
     assert any("count(" in statement for statement, _ in asked_for(connection, query))
-    monkeypatch.setattr(sqlite_indexes, "AT_ONCE", 61)
-    asked = [statement for statement, _ in asked_for(connection, query, limit=1)]
-    assert len(asked) == 2
-    assert not any("count(" in statement for statement in asked)
+    monkeypatch.setattr(sqlite_indexes, "GLANCE", 10_000)
+    (asked,) = asked_for(connection, query, limit=1)
+    assert "INDEXED BY events_time" in asked[0]
 
 
-@pytest.mark.parametrize(("newest", "counts"), [(20, False), (9, True)])
-def test_nothing_is_counted_where_a_first_look_finds_enough(
-    connection, monkeypatch, newest, counts
-):
-    """The newest 30 are all wanted: 4 are found among 4, and 10 are expected among 10."""
-    monkeypatch.setattr(sqlite_indexes, "AT_ONCE", 4)
-    monkeypatch.setattr(sqlite_indexes, "NEWEST", newest)
+@pytest.mark.parametrize(("attempt", "counts"), [(5_000, False), (100, True)])
+def test_nothing_is_counted_where_a_glance_finds_enough(connection, monkeypatch, attempt, counts):
+    """The newest 30 are all wanted, and each takes some 40 steps."""
+    monkeypatch.setattr(sqlite_indexes, "GLANCE", 400)
+    monkeypatch.setattr(sqlite_indexes, "ATTEMPT", attempt)
     query = EventQuery(user=ROOT, type=Texts(("login",)))
-    asked = [statement for statement, _ in asked_for(connection, query, limit=10)]
+    asked = [statement for statement, _ in asked_for(connection, query, limit=20)]
     assert any("count(" in statement for statement in asked) == counts
+    if not counts:
+        assert len(asked) == 2
 
 
-@pytest.mark.parametrize("few", [0, 30], ids=["after the newest", "at once"])
-def test_of_several_filters_a_rare_one_is_read(connection, monkeypatch, few):
-    monkeypatch.setattr(sqlite_indexes, "FEW", few)
-    # The user has 31 events, of which each look at the newest passes over one.
+@pytest.mark.parametrize(("query", "index"), SORTED.values(), ids=SORTED.keys())
+def test_an_attempt_with_an_index_may_be_all_it_takes(connection, monkeypatch, query, index):
+    monkeypatch.setattr(sqlite_indexes, "ATTEMPT", 10_000)
+    asked = [statement for statement, _ in asked_for(connection, query)]
+    assert len(asked) == 2
+    assert index in plan(connection, query)
+
+
+def test_of_several_filters_a_rare_one_is_read(connection, monkeypatch):
+    # The user has 31 events, of which the glance passes over one.
     monkeypatch.setattr(sqlite_indexes, "MANY", 29)
     login, user7 = Texts(("login",)), Texts(("user7",))
     host = Texts(("web-7",))

@@ -105,7 +105,7 @@ def test_a_short_lock_is_waited_for(store, path, make_row):
 
 def test_a_query_that_takes_too_long_is_ended(path, make_row):
     store = SQLiteStore(path, read_deadline=0.0)
-    store.append([make_row(user="x" * 500) for _ in range(2_000)])
+    store.append([make_row(user="x" * 500) for _ in range(6_000)])
     with pytest.raises(StoreUnavailableError, match="narrow it") as caught:
         read_page(store, EventQuery(text="nowhere"), None, 10)
     assert caught.value.reason == "too_slow"
