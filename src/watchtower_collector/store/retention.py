@@ -7,28 +7,57 @@ given in the order of receiving, so the oldest events lie together.
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 import sqlalchemy as sa
 
 from watchtower_collector.store.schema import AUDIT, EVENTS, HOSTS
 
 CHUNK = 500  # rows in one transaction: the events that arrive meanwhile wait for no more than that
+_BY_ID = sa.select(EVENTS.c.id, EVENTS.c.received_at).order_by(EVENTS.c.id)
 
 
 def delete_old(connection: sa.Connection, received_before: int, now: int) -> int:
     """Delete a chunk of the events received before a moment, and return how many there were.
 
-    ``now`` and the moment are in microseconds since 1970. Those received after ``now``, by a clock
-    that was wrong, are no younger than those that came after them.
+    ``now`` and the moment are in microseconds since 1970. Events received after ``now`` are of a
+    clock that was ahead, or the clock is behind now: then they tell nothing. So they go only
+    together with an event that came after them and is old: they are older still.
     """
-    oldest = sa.select(EVENTS.c.id, EVENTS.c.received_at).order_by(EVENTS.c.id).limit(CHUNK)
-    last = None
-    for row in connection.execute(oldest):
-        if received_before <= row.received_at <= now:
-            break
-        last = row.id
-    if last is None:
+    oldest = connection.execute(_BY_ID.limit(CHUNK)).all()
+    if oldest and oldest[0].received_at > now:
+        behind = _first_behind_the_future(connection, oldest[0].id, now)
+        if behind is None or behind[1] >= received_before:
+            return 0
+        old = [row.id for row in oldest if row.id < behind[0]]
+    else:
+        old = [row.id for row in takewhile(lambda r: r.received_at < received_before, oldest)]
+    if not old:
         return 0
-    return connection.execute(sa.delete(EVENTS).where(EVENTS.c.id <= last)).rowcount
+    return connection.execute(sa.delete(EVENTS).where(EVENTS.c.id <= old[-1])).rowcount
+
+
+def _first_behind_the_future(
+    connection: sa.Connection, oldest_id: int, now: int
+) -> tuple[int, int] | None:
+    """Return id and time of an event received by ``now``, right behind one received after it.
+
+    ``None`` when the newest event is of the future, too. Millions may be: it is sought by halves.
+    """
+    newest = sa.select(EVENTS.c.id, EVENTS.c.received_at).order_by(EVENTS.c.id.desc()).limit(1)
+    id_, received_at = connection.execute(newest).one()
+    if received_at > now:
+        return None
+    # The event ``low`` is of the future, and between ``high`` and ``id_`` there is none.
+    low, high = oldest_id, id_ - 1
+    while low < high:
+        middle = (low + high) // 2
+        row = connection.execute(_BY_ID.where(EVENTS.c.id > middle).limit(1)).one()
+        if row.received_at > now:
+            low = row.id
+        else:
+            (id_, received_at), high = row, middle
+    return id_, received_at
 
 
 def delete_oldest(connection: sa.Connection) -> tuple[int, int]:
