@@ -1,8 +1,9 @@
 """What a restored database must take over from the one that it replaces.
 
-A restore turns the clock back for events, which is what was asked for. It must not for four other
+A restore turns the clock back for events, which is what was asked for. It must not for five other
 things: ids, which are never given twice; tokens, of which one that was revoked stays revoked; the
-audit, which tells who asked what; and what is known of each host.
+audit, which tells who asked what; what is known of each host; and what earlier restores have lost,
+of which not every agent may have heard yet.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from watchtower_collector.store.migrations import migrate
+from watchtower_collector.store.restore_note import HEARD_OF_BY_ALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 UNKNOWN_IDS = 1_000_000_000_000
 # What makes a row the same row in both databases.
 _MERGED = {"tokens": ("digest", "hostname"), "audit": ("id", "at")}
+# What restores say of themselves; no client sent it.
+_REPORTS = "type = 'store_restored' AND event_id IS NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,10 @@ def _merge(copy: Path, contents: Contents, present: Path) -> CarriedOver:
         goes_on = _goes_on(connection, contents)
     with _step(copy, present, failures) as connection:
         _raise_ids(connection)
+    with _step(copy, present, failures) as connection:
+        _take_reports(connection)
+    with _step(copy, present, failures) as connection:
+        _merge_note(connection)
     for table, key in _MERGED.items():
         with _step(copy, present, failures) as connection:
             revoked = _revoked_tokens(connection)
@@ -126,13 +134,13 @@ def _opened(copy: Path, present: Path | None) -> Iterator[sqlite3.Connection]:
 def _missing_events(connection: sqlite3.Connection) -> Lost | None:
     # Not only ids above the backup's: a collector that was installed anew began with 1 again.
     events, since, until = connection.execute(
-        """
+        f"""
         SELECT count(*), min(received_at), max(received_at) FROM present.events AS p
-        WHERE NOT EXISTS (
+        WHERE NOT ({_REPORTS}) AND NOT EXISTS (
             SELECT 1 FROM main.events AS b
             WHERE b.id = p.id AND b.received_at = p.received_at
         )
-        """
+        """  # noqa: S608  # words of our own
     ).fetchone()
     return Lost(events, since, until) if events else None
 
@@ -187,6 +195,37 @@ def _set_last_id(connection: sqlite3.Connection, table: str, last_id: int) -> No
     last_id = max(last_id, _last_id(connection, table))
     connection.execute("DELETE FROM main.sqlite_sequence WHERE name = ?", (table,))
     connection.execute("INSERT INTO main.sqlite_sequence VALUES (?, ?)", (table, last_id))
+
+
+def _take_reports(connection: sqlite3.Connection) -> None:
+    """Keep what earlier restores have said of themselves: nobody else can say it again."""
+    own = set(_columns(connection, "main", "events"))
+    names = [c for c in _columns(connection, "present", "events") if c in own and c != "id"]
+    free = "CASE WHEN id IN (SELECT id FROM main.events) THEN NULL ELSE id END"
+    connection.execute(
+        f"INSERT INTO main.events (id, {', '.join(names)}) SELECT {free}, {', '.join(names)} "  # noqa: S608  # names of our own tables
+        f"FROM present.events AS p WHERE {_REPORTS} AND NOT EXISTS (SELECT 1 FROM main.events "
+        "AS b WHERE b.id = p.id AND b.received_at = p.received_at)"
+    )
+
+
+def _merge_note(connection: sqlite3.Connection) -> None:
+    """Keep the note of the last restore, and how far back those before it reached."""
+    if "restored_at" not in _columns(connection, "present", "store_state"):
+        return  # it is older than the note
+    notes = connection.execute(
+        "SELECT restored_at, restore_id, missing_since FROM present.store_state "
+        "WHERE restore_id IS NOT NULL UNION "
+        "SELECT restored_at, restore_id, missing_since FROM main.store_state "
+        "WHERE restore_id IS NOT NULL ORDER BY restored_at DESC"
+    ).fetchall()
+    if notes:
+        restored_at, id_, _ = notes[0]
+        since = min(since for at, _, since in notes if restored_at - at < HEARD_OF_BY_ALL)
+        connection.execute(
+            "UPDATE main.store_state SET restored_at = ?, restore_id = ?, missing_since = ?",
+            (restored_at, id_, since),
+        )
 
 
 def _columns(connection: sqlite3.Connection, schema: str, table: str) -> list[str]:

@@ -42,6 +42,7 @@ class NewerEventsError(RestoreError):
         self.lost = lost
         super().__init__(
             f"the present database has {lost.events} events that the backup has not, stored from "
-            f"{format_rfc3339(lost.since)} to {format_rfc3339(lost.until)}: agents will not send "
-            "them again. Restore a newer backup, or allow it to lose them (--lose-newer)"
+            f"{format_rfc3339(lost.since)} to {format_rfc3339(lost.until)}: agents can send again "
+            "only what their journals hold. Restore a newer backup, or allow it to lose them "
+            "(--lose-newer)"
         )

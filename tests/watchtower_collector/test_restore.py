@@ -6,7 +6,9 @@ import shutil
 import sqlite3
 import tempfile
 import threading
+import time
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from watchtower_collector.database_check import check_database
 from watchtower_collector.database_lock import replacing_database, using_database
 from watchtower_collector.keeping_errors import DatabaseInUseError, NewerEventsError, RestoreError
 from watchtower_collector.restore import restore
+from watchtower_collector.store import restore_note as restore_note_module
 from watchtower_collector.store.migrations import STEPS
 from watchtower_collector.store.restore_note import note_restore, restore_note
 from watchtower_collector.store.sqlite import SQLiteStore
@@ -26,6 +29,8 @@ from watchtower_collector.timestamps import format_rfc3339
 
 DEADLINE = 60
 LATER = 1_800_000_000_000_000
+DAY = 86_400_000_000
+NOW = time.time_ns() // 1_000
 
 
 @pytest.fixture
@@ -145,14 +150,81 @@ def test_agents_are_told_since_when_events_are_missing(database, backup, fill):
 
 
 def test_who_missed_a_restore_hears_of_it_with_the_next(store, monkeypatch):
-    days = 86_400 * 1_000_000
-    monkeypatch.setattr("watchtower_collector.store.restore_note.now_us", lambda: 100 * days)
-    for missing_since, told in ((90, 90), (95, 90), (80, 80), (99, 80)):
-        store.write(lambda c, since=missing_since * days: note_restore(c, since))
-        assert store.read(restore_note).missing_since == told * days
-    monkeypatch.setattr("watchtower_collector.store.restore_note.now_us", lambda: 120 * days)
-    store.write(lambda c: note_restore(c, 119 * days))
-    assert store.read(restore_note).missing_since == 119 * days
+    """For 30 days after it took place, however old the backup was."""
+    restores = ((100, 65, 65), (101, 100, 65), (130, 129, 65), (161, 160, 160), (162, 150, 150))
+    for day, missing_since, told in restores:
+        monkeypatch.setattr(restore_note_module, "now_us", lambda now=day * DAY: now)
+        store.write(lambda c, since=missing_since * DAY: note_restore(c, since))
+        assert store.read(restore_note).missing_since == told * DAY
+
+
+def test_a_second_restore_remembers_what_the_first_one_lost(database, backup, fill, tmp_path):
+    """The wrong backup first, then the right one: what agents sent again is lost again."""
+    fill(database, 5, NOW - 9 * DAY)
+    right = back_up(database, tmp_path / "right").path
+    fill(database, 5, NOW - 5 * DAY)
+    restore(backup, database, lose_newer=True)
+    assert note_of(database).missing_since == NOW - 9 * DAY
+    first = note_of(database)
+    fill(database, 5, NOW - 1)
+    restore(right, database, lose_newer=True)
+    assert note_of(database).missing_since == NOW - 9 * DAY
+    assert note_of(database).id != first.id
+
+
+def test_the_same_restore_once_more_loses_and_forgets_nothing(database, backup, fill):
+    """After a kill, that is what an operator is told to do."""
+    fill(database, 7, NOW - 9 * DAY)
+    restore(backup, database, lose_newer=True)
+    note, reports = note_of(database), noted(database)
+    result = restore(backup, database)
+    assert (result.lost, result.carried_over) == (None, True)
+    assert (note_of(database), noted(database)) == (note, reports)
+    assert ids(database) == list(range(1, 301))
+    assert fill(database, 1) == [309]
+
+
+def test_of_a_present_database_whose_events_are_damaged_the_note_is_known(database, backup, fill):
+    fill(database, 7, NOW - 9 * DAY)
+    restore(backup, database, lose_newer=True)
+    with closing(sqlite3.connect(database)) as connection:
+        (page,) = connection.execute("PRAGMA page_size").fetchone()
+        (root,) = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'events'"
+        ).fetchone()
+    with database.open("r+b") as file:
+        file.seek((root - 1) * page)
+        file.write(b"\xff" * page)
+    newest = fill(backup, 1, NOW - 60)
+    assert newest == [301]
+    restore(backup, database)
+    assert note_of(database).missing_since == NOW - 9 * DAY
+
+
+def test_a_note_of_long_ago_is_not_told_again(database, backup, fill):
+    """The backup knows of a restore that everybody has heard of, the present one of the last."""
+    fill(database, 7, NOW - 9 * DAY)
+    restore(backup, database, lose_newer=True)
+    note = note_of(database)
+    with closing(sqlite3.connect(backup)) as connection, connection:
+        connection.execute(
+            "UPDATE store_state SET restore_id = ?, restored_at = ?, missing_since = ?",
+            ("0" * 32, NOW - 40 * DAY, NOW - 50 * DAY),
+        )
+    restore(backup, database)
+    assert note_of(database) == note
+    with closing(sqlite3.connect(backup)) as connection, connection:
+        connection.execute("UPDATE store_state SET restored_at = ?", (NOW - 20 * DAY,))
+    restore(backup, database)
+    assert note_of(database) == replace(note, missing_since=NOW - 50 * DAY)
+
+
+def test_a_present_database_of_before_there_were_notes_has_none(database, backup):
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for column in ("restore_id", "restored_at", "missing_since"):
+            connection.execute(f"ALTER TABLE store_state DROP COLUMN {column}")
+    assert restore(backup, database).carried_over
+    assert note_of(database) is None
 
 
 def test_events_of_a_collector_that_was_installed_anew_are_newer_too(database, backup, fill):
@@ -388,9 +460,11 @@ def test_the_restored_database_is_the_services_and_closed_to_others(fill):
 def test_killed_at_any_line_one_of_both_is_in_place_and_a_second_run_finishes(
     database, backup, fill, kill_at_each_line, how
 ):
-    fill(database, 5, LATER)
+    fill(database, 5, NOW - 9 * DAY)
+    missing_since = NOW - 9 * DAY
     if how == "damaged":
         damage(database)
+        missing_since = check_database(backup).newest_received_at
     before, after = list(range(1, 306)), list(range(1, 301))
     seen = set()
 
@@ -406,6 +480,7 @@ def test_killed_at_any_line_one_of_both_is_in_place_and_a_second_run_finishes(
         seen.add(found == tuple(after))
         work()
         assert ids(database) == after
+        assert note_of(database).missing_since == missing_since
         aside = [name for name in names(database) if ".before-restore-" in name]
         assert len([n for n in aside if not n.endswith(("-wal", "-shm"))]) in {1, 2}
         assert "watchtower.db.restoring" not in names(database)
