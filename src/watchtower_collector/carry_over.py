@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from watchtower_collector.loss import REPORTS, Lost, missing_events, unknown_loss
 from watchtower_collector.store.migrations import migrate
 from watchtower_collector.store.restore_note import HEARD_OF_BY_ALL
+from watchtower_collector.timestamps import now_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,20 +28,6 @@ if TYPE_CHECKING:
 UNKNOWN_IDS = 1_000_000_000_000
 # What makes a row the same row in both databases.
 _MERGED = {"tokens": ("digest", "hostname"), "audit": ("id", "at")}
-# What restores say of themselves; no client sent it.
-_REPORTS = "type = 'store_restored' AND event_id IS NULL"
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """Events that were acknowledged and are not in the restored database."""
-
-    events: int | None
-    """How many; ``None`` where the database that had them cannot tell."""
-    since: int
-    """When the first of them was stored at the earliest, in microseconds since 1970."""
-    until: int
-    """When the last of them was stored at the latest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +36,8 @@ class CarriedOver:
 
     missing: Lost | None
     """Its events that the restored one has not, as far as they could be read."""
+    lost: Lost | None
+    """These and, where it was not read completely, what may have been."""
     complete: bool
     """Whether it could be read, and goes on from the backup: all that had to be was taken over."""
 
@@ -62,22 +52,35 @@ def carry_over(copy: Path, contents: Contents, present: Path | None) -> CarriedO
         StoreUnusableError: the schema of ``copy`` is newer than this program.
         sqlite3.Error: ``copy`` cannot be written.
     """
+    now = now_us()
     with _opened(copy, None) as connection:
         migrate(connection)
-    carried = CarriedOver(None, complete=False)
+        lost = unknown_loss(connection, contents, now)
+    missing, complete = None, False
     if present is not None:
-        carried = _merge(copy, contents, present)
-    if not carried.complete:
-        with _opened(copy, None) as connection:
-            _skip_ids(connection)
-    return carried
+        missing, complete = _merge(copy, contents, present, now)
+    if complete:
+        return CarriedOver(missing, missing, complete=True)
+    with _opened(copy, None) as connection:
+        _skip_ids(connection)
+    return CarriedOver(missing, lost if missing is None else _both(lost, missing), complete=False)
 
 
-def _merge(copy: Path, contents: Contents, present: Path) -> CarriedOver:
+def _both(unknown: Lost, missing: Lost) -> Lost:
+    return replace(
+        unknown,
+        since=min(unknown.since, missing.since),
+        until=max(unknown.until, missing.until),
+        happened_since=min(unknown.happened_since, missing.happened_since),
+    )
+
+
+def _merge(copy: Path, contents: Contents, present: Path, now: int) -> tuple[Lost | None, bool]:
+    """Return what is missing in the copy, and whether all was taken over."""
     failures: list[sqlite3.DatabaseError] = []
     missing, goes_on = None, False
     with _step(copy, present, failures) as connection:
-        missing = _missing_events(connection)
+        missing = missing_events(connection, now)
     with _step(copy, present, failures) as connection:
         goes_on = _goes_on(connection, contents)
     with _step(copy, present, failures) as connection:
@@ -93,7 +96,7 @@ def _merge(copy: Path, contents: Contents, present: Path) -> CarriedOver:
             _keep_revoked(connection, revoked)
     with _step(copy, present, failures) as connection:
         _merge_hosts(connection)
-    return CarriedOver(missing, complete=goes_on and not failures)
+    return missing, goes_on and not failures
 
 
 @contextmanager
@@ -129,20 +132,6 @@ def _opened(copy: Path, present: Path | None) -> Iterator[sqlite3.Connection]:
             uri = f"{present.absolute().as_uri()}?mode=ro"
             connection.execute("ATTACH ? AS present", (uri,))
         yield connection
-
-
-def _missing_events(connection: sqlite3.Connection) -> Lost | None:
-    # Not only ids above the backup's: a collector that was installed anew began with 1 again.
-    events, since, until = connection.execute(
-        f"""
-        SELECT count(*), min(received_at), max(received_at) FROM present.events AS p
-        WHERE NOT ({_REPORTS}) AND NOT EXISTS (
-            SELECT 1 FROM main.events AS b
-            WHERE b.id = p.id AND b.received_at = p.received_at
-        )
-        """  # noqa: S608  # words of our own
-    ).fetchone()
-    return Lost(events, since, until) if events else None
 
 
 def _goes_on(connection: sqlite3.Connection, contents: Contents) -> bool:
@@ -204,7 +193,7 @@ def _take_reports(connection: sqlite3.Connection) -> None:
     free = "CASE WHEN id IN (SELECT id FROM main.events) THEN NULL ELSE id END"
     connection.execute(
         f"INSERT INTO main.events (id, {', '.join(names)}) SELECT {free}, {', '.join(names)} "  # noqa: S608  # names of our own tables
-        f"FROM present.events AS p WHERE {_REPORTS} AND NOT EXISTS (SELECT 1 FROM main.events "
+        f"FROM present.events AS p WHERE {REPORTS} AND NOT EXISTS (SELECT 1 FROM main.events "
         "AS b WHERE b.id = p.id AND b.received_at = p.received_at)"
     )
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from watchtower_collector.timestamps import format_rfc3339
 
 if TYPE_CHECKING:
-    from watchtower_collector.carry_over import Lost
+    from watchtower_collector.loss import Lost
 
 
 class KeepingError(Exception):

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from watchtower_collector import carry_over, database_lock
+from watchtower_collector import carry_over, database_lock, loss
 from watchtower_collector import restore as restore_module
 from watchtower_collector.backup import back_up
-from watchtower_collector.carry_over import UNKNOWN_IDS, Lost
+from watchtower_collector.carry_over import UNKNOWN_IDS
 from watchtower_collector.database_check import check_database
 from watchtower_collector.database_lock import replacing_database, using_database
 from watchtower_collector.keeping_errors import DatabaseInUseError, NewerEventsError, RestoreError
+from watchtower_collector.loss import Lost
 from watchtower_collector.restore import restore
 from watchtower_collector.store import restore_note as restore_note_module
 from watchtower_collector.store.migrations import STEPS
@@ -120,7 +121,7 @@ def test_newer_events_are_lost_only_when_told_to(database, backup, fill):
     assert ids(database) == list(range(1, 308))
     assert names(database) == ["watchtower.db", "watchtower.db.lock"]
     result = restore(backup, database, lose_newer=True)
-    assert result.lost == Lost(7, LATER, LATER + 6)
+    assert (result.lost.events, result.lost.since, result.lost.until) == (7, LATER, LATER + 6)
     ((id_, words),) = noted(database)
     assert id_ == 308, "no id is given twice"
     assert words == {
@@ -140,13 +141,72 @@ def test_agents_are_told_since_when_events_are_missing(database, backup, fill):
     assert note_of(database) is None
     restore(backup, database)
     assert note_of(database) is None, "nothing was missing"
-    fill(database, 7, LATER)
+    fill(database, 7, NOW - DAY)
     restore(backup, database, lose_newer=True)
     first = note_of(database)
-    assert first.missing_since == LATER
-    fill(database, 7, LATER + 50)
+    assert first.missing_since == NOW - DAY
+    fill(database, 7, NOW)
     restore(backup, database, lose_newer=True)
     assert note_of(database).id != first.id
+
+
+@pytest.mark.parametrize(
+    ("happened", "missing_since"),
+    [(1, 2), (5, 5), (30, 30), (32, 2), (20_000, 2), (-5, 2)],
+)
+def test_what_came_late_is_looked_for_where_it_happened(
+    database, backup, fill, happened, missing_since
+):
+    """In days ago. A clock that is far behind does not send the whole fleet years back."""
+    fill(database, 3, NOW - 2 * DAY)
+    fill(database, 1, NOW - DAY, at=NOW - happened * DAY)
+    result = restore(backup, database, lose_newer=True)
+    told = NOW - missing_since * DAY
+    assert result.lost == Lost(4, NOW - 2 * DAY, NOW - DAY, told)
+    assert note_of(database).missing_since == told
+    ((_, words),) = noted(database)
+    assert words["gap_since"] == format_rfc3339(NOW - 2 * DAY), "when they were stored"
+
+
+def test_what_a_clock_that_was_ahead_has_stored_is_looked_for_where_it_happened(
+    database, backup, fill
+):
+    fill(database, 3, NOW + 400 * DAY, at=NOW - 5 * DAY)
+    restore(backup, database, lose_newer=True)
+    assert note_of(database).missing_since == NOW - 5 * DAY
+
+
+def test_without_the_present_database_a_clock_that_was_ahead_is_not_believed(
+    database, fill, tmp_path
+):
+    """The backup's newest event is of a time that has not come yet."""
+    fill(database, 1, NOW - 3 * DAY)
+    fill(database, 3, NOW + 400 * DAY, at=NOW - 2 * DAY)
+    backup = back_up(database, tmp_path / "backups").path
+    damage(database)
+    result = restore(backup, database)
+    assert result.lost.since == NOW - 3 * DAY
+    assert note_of(database).missing_since == NOW - 3 * DAY
+
+
+@pytest.mark.parametrize("how", ["gone", "damaged"])
+def test_without_the_present_database_hosts_that_were_behind_are_thought_of(
+    database, fill, tmp_path, how
+):
+    """They were silent, or their clocks are slow; what they sent after the backup is older."""
+    fill(database, 1, NOW - 300 * DAY, hostname="gone long ago")
+    fill(database, 1, NOW - 9 * DAY, hostname="silent")
+    fill(database, 1, NOW - 2 * DAY, at=NOW - 11 * DAY, hostname="slow")
+    fill(database, 3, NOW - DAY)
+    backup = back_up(database, tmp_path / "backups").path
+    fill(database, 1, NOW - 1, hostname="silent")
+    if how == "gone":
+        database.unlink()
+    else:
+        damage(database)
+    result = restore(backup, database)
+    assert result.lost.since == NOW - DAY + 2
+    assert note_of(database).missing_since == NOW - 11 * DAY
 
 
 def test_who_missed_a_restore_hears_of_it_with_the_next(store, monkeypatch):
@@ -235,6 +295,7 @@ def test_events_of_a_collector_that_was_installed_anew_are_newer_too(database, b
         restore(backup, database)
     result = restore(backup, database, lose_newer=True)
     assert not result.carried_over, "what was stored after the backup is not known"
+    assert note_of(database).missing_since <= check_database(backup).newest_received_at
     assert fill(database, 1) == [noted(database)[0][0] + 1] == [300 + UNKNOWN_IDS + 2]
 
 
@@ -254,7 +315,21 @@ def test_a_present_database_that_is_older_than_the_backup_is_told_apart(database
         connection.execute("DELETE FROM events WHERE id > 100")
         connection.execute("UPDATE sqlite_sequence SET seq = 100 WHERE name = 'events'")
     assert not restore(backup, database).carried_over
+    assert note_of(database).missing_since <= check_database(backup).newest_received_at
     assert fill(database, 1) == [noted(database)[0][0] + 1] == [300 + UNKNOWN_IDS + 2]
+
+
+def test_after_one_was_copied_there_by_hand_the_backup_before_it_asks_for_all(
+    database, backup, fill, tmp_path
+):
+    """The same way when a virtual machine was set back to a snapshot."""
+    fill(database, 3, NOW - 9 * DAY)
+    copied = back_up(database, tmp_path / "later").path
+    fill(database, 3, NOW - 5 * DAY)  # of these nothing here knows any more
+    shutil.copy(copied, database)
+    fill(database, 3, NOW - DAY)
+    restore(backup, database, lose_newer=True)
+    assert note_of(database).missing_since == NOW - 9 * DAY
 
 
 @pytest.mark.parametrize("how", ["gone", "damaged"])
@@ -464,7 +539,7 @@ def test_killed_at_any_line_one_of_both_is_in_place_and_a_second_run_finishes(
     missing_since = NOW - 9 * DAY
     if how == "damaged":
         damage(database)
-        missing_since = check_database(backup).newest_received_at
+        missing_since = 1_000_000_000_000_000  # of what the backup holds, by its host's clock
     before, after = list(range(1, 306)), list(range(1, 301))
     seen = set()
 
@@ -474,7 +549,7 @@ def test_killed_at_any_line_one_of_both_is_in_place_and_a_second_run_finishes(
     sound = backup.parent / "sound"
     shutil.copytree(database.parent, sound)
     damaged = database.read_bytes() if how == "damaged" else None
-    for _ in kill_at_each_line(work, restore_module, carry_over, database_lock):
+    for _ in kill_at_each_line(work, restore_module, carry_over, loss, database_lock):
         found = "before" if database.read_bytes() == damaged else tuple(ids(database))
         assert found in {"before", tuple(before), tuple(after)}
         seen.add(found == tuple(after))

@@ -23,7 +23,7 @@ class RestoreNote:
     restored_at: int
     """When it took place."""
     missing_since: int
-    """When the first of the missing events was stored at the earliest."""
+    """When the first of the missing events was stored or happened, whichever is earlier."""
 
 
 def restore_note(connection: sa.Connection) -> RestoreNote | None:
@@ -34,7 +34,7 @@ def restore_note(connection: sa.Connection) -> RestoreNote | None:
 
 
 def note_restore(connection: sa.Connection, missing_since: int) -> None:
-    """Note that what was stored from ``missing_since`` on is missing, as from now."""
+    """Note that what was stored or happened from ``missing_since`` on is missing, as from now."""
     before, now = restore_note(connection), now_us()
     if before is not None and now - before.restored_at < HEARD_OF_BY_ALL:
         missing_since = min(missing_since, before.missing_since)
