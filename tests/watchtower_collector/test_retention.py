@@ -123,6 +123,16 @@ def test_the_audit_trail_does_not_crowd_out_the_events(store, fill, sweep):
     assert 0 < len(left(store, AUDIT, "id")) < 4_000
 
 
+def test_an_event_from_when_the_clock_was_wrong_costs_no_audit_trail(store, fill, sweep):
+    fill(-4_000)
+    fill(*[20] * (2 * CHUNK), size=1_000)
+    entry = dict.fromkeys(("key", "address", "method", "path", "query"), "x")
+    store.write(lambda c: note(c, {**entry, "at": NOW - 10 * DAY, "status": 200}))
+    most = store.read(store.used_bytes) * 2 // 3
+    assert sweep(Bounds(days=None, heartbeat_days=None, bytes=most)) == CHUNK
+    assert left(store, AUDIT, "path") == ["x"]
+
+
 def test_an_event_from_when_the_clock_was_wrong_keeps_no_other(store, fill, sweep):
     fill(-4_000)
     fill(30, 30)

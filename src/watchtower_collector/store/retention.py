@@ -60,21 +60,29 @@ def _first_behind_the_future(
     return id_, received_at
 
 
-def delete_oldest(connection: sa.Connection) -> tuple[int, int]:
+def delete_oldest(connection: sa.Connection, now: int) -> tuple[int, int]:
     """Delete a chunk of what is oldest, be it events or the audit trail, for room.
 
-    Returns how many events and how many entries there were.
+    Returns how many events and how many entries there were. ``now`` is in microseconds since 1970.
     """
-    oldest = sa.select(sa.func.min(EVENTS.c.id)).scalar_subquery()
-    event = connection.execute(
-        sa.select(EVENTS.c.id, EVENTS.c.received_at).where(EVENTS.c.id == oldest)
-    ).one_or_none()
+    event = _oldest_came_by(connection, now)
     entry = connection.execute(sa.select(sa.func.min(AUDIT.c.at))).scalar()
-    if event is not None and (entry is None or event.received_at <= entry):
+    if event is not None and (entry is None or event <= entry):
         ids = sa.select(EVENTS.c.id).order_by(EVENTS.c.id).limit(CHUNK)
         return connection.execute(sa.delete(EVENTS).where(EVENTS.c.id.in_(ids))).rowcount, 0
     ids = sa.select(AUDIT.c.id).order_by(AUDIT.c.at).limit(CHUNK)
     return 0, connection.execute(sa.delete(AUDIT).where(AUDIT.c.id.in_(ids))).rowcount
+
+
+def _oldest_came_by(connection: sa.Connection, now: int) -> int | None:
+    """Return when the oldest event had come, also if the clock was ahead then."""
+    oldest = connection.execute(_BY_ID.limit(1)).one_or_none()
+    if oldest is None:
+        return None
+    behind = None
+    if oldest.received_at > now:
+        behind = _first_behind_the_future(connection, oldest.id, now)
+    return int(oldest.received_at if behind is None else behind[1])
 
 
 def delete_heartbeats(connection: sa.Connection, received_before: int) -> int:
