@@ -57,9 +57,11 @@ class BackupDirectory:
     def remove_old(self, keep: int, newest: Path) -> list[Path]:
         """Remove all backups but the last ``keep``, and return which; ``newest`` always stays.
 
-        A clock that was set back gives the newest backup the name of an old one.
+        A clock that was set back gives the newest backup the name of an old one. Those with a name
+        of the future are from before that, and count as the oldest.
         """
-        others = sorted(file for file in self._matching(_NAME) if file != newest)
+        others = [file for file in self._matching(_NAME) if file != newest]
+        others.sort(key=lambda file: (file < newest, file))
         old = others[: max(0, len(others) - (keep - 1))]
         for file in old:
             file.unlink()

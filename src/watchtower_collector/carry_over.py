@@ -1,18 +1,22 @@
 """What a restored database must take over from the one that it replaces.
 
-A restore turns the clock back for events, which is what was asked for. It must not for four other
+A restore turns the clock back for events, which is what was asked for. It must not for five other
 things: ids, which are never given twice; tokens, of which one that was revoked stays revoked; the
-audit, which tells who asked what; and what is known of each host.
+audit, which tells who asked what; what is known of each host; and what earlier restores have lost,
+of which not every agent may have heard yet.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from watchtower_collector.loss import REPORTS, Lost, missing_events, unknown_loss
 from watchtower_collector.store.migrations import migrate
+from watchtower_collector.store.restore_note import HEARD_OF_BY_ALL
+from watchtower_collector.timestamps import now_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,23 +31,13 @@ _MERGED = {"tokens": ("digest", "hostname"), "audit": ("id", "at")}
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """Events that were acknowledged and are not in the restored database."""
-
-    events: int | None
-    """How many; ``None`` where the database that had them cannot tell."""
-    since: int
-    """When the first of them was stored at the earliest, in microseconds since 1970."""
-    until: int
-    """When the last of them was stored at the latest."""
-
-
-@dataclass(frozen=True, slots=True)
 class CarriedOver:
     """What was found out about the present database."""
 
     missing: Lost | None
     """Its events that the restored one has not, as far as they could be read."""
+    lost: Lost | None
+    """These and, where it was not read completely, what may have been."""
     complete: bool
     """Whether it could be read, and goes on from the backup: all that had to be was taken over."""
 
@@ -58,26 +52,43 @@ def carry_over(copy: Path, contents: Contents, present: Path | None) -> CarriedO
         StoreUnusableError: the schema of ``copy`` is newer than this program.
         sqlite3.Error: ``copy`` cannot be written.
     """
+    now = now_us()
     with _opened(copy, None) as connection:
         migrate(connection)
-    carried = CarriedOver(None, complete=False)
+        lost = unknown_loss(connection, contents, now)
+    missing, complete = None, False
     if present is not None:
-        carried = _merge(copy, contents, present)
-    if not carried.complete:
-        with _opened(copy, None) as connection:
-            _skip_ids(connection)
-    return carried
+        missing, complete = _merge(copy, contents, present, now)
+    if complete:
+        return CarriedOver(missing, missing, complete=True)
+    with _opened(copy, None) as connection:
+        _skip_ids(connection)
+    return CarriedOver(missing, lost if missing is None else _both(lost, missing), complete=False)
 
 
-def _merge(copy: Path, contents: Contents, present: Path) -> CarriedOver:
+def _both(unknown: Lost, missing: Lost) -> Lost:
+    return replace(
+        unknown,
+        since=min(unknown.since, missing.since),
+        until=max(unknown.until, missing.until),
+        happened_since=min(unknown.happened_since, missing.happened_since),
+    )
+
+
+def _merge(copy: Path, contents: Contents, present: Path, now: int) -> tuple[Lost | None, bool]:
+    """Return what is missing in the copy, and whether all was taken over."""
     failures: list[sqlite3.DatabaseError] = []
     missing, goes_on = None, False
     with _step(copy, present, failures) as connection:
-        missing = _missing_events(connection)
+        missing = missing_events(connection, now)
     with _step(copy, present, failures) as connection:
         goes_on = _goes_on(connection, contents)
     with _step(copy, present, failures) as connection:
         _raise_ids(connection)
+    with _step(copy, present, failures) as connection:
+        _take_reports(connection)
+    with _step(copy, present, failures) as connection:
+        _merge_note(connection)
     for table, key in _MERGED.items():
         with _step(copy, present, failures) as connection:
             revoked = _revoked_tokens(connection)
@@ -85,7 +96,7 @@ def _merge(copy: Path, contents: Contents, present: Path) -> CarriedOver:
             _keep_revoked(connection, revoked)
     with _step(copy, present, failures) as connection:
         _merge_hosts(connection)
-    return CarriedOver(missing, complete=goes_on and not failures)
+    return missing, goes_on and not failures
 
 
 @contextmanager
@@ -121,20 +132,6 @@ def _opened(copy: Path, present: Path | None) -> Iterator[sqlite3.Connection]:
             uri = f"{present.absolute().as_uri()}?mode=ro"
             connection.execute("ATTACH ? AS present", (uri,))
         yield connection
-
-
-def _missing_events(connection: sqlite3.Connection) -> Lost | None:
-    # Not only ids above the backup's: a collector that was installed anew began with 1 again.
-    events, since, until = connection.execute(
-        """
-        SELECT count(*), min(received_at), max(received_at) FROM present.events AS p
-        WHERE NOT EXISTS (
-            SELECT 1 FROM main.events AS b
-            WHERE b.id = p.id AND b.received_at = p.received_at
-        )
-        """
-    ).fetchone()
-    return Lost(events, since, until) if events else None
 
 
 def _goes_on(connection: sqlite3.Connection, contents: Contents) -> bool:
@@ -187,6 +184,37 @@ def _set_last_id(connection: sqlite3.Connection, table: str, last_id: int) -> No
     last_id = max(last_id, _last_id(connection, table))
     connection.execute("DELETE FROM main.sqlite_sequence WHERE name = ?", (table,))
     connection.execute("INSERT INTO main.sqlite_sequence VALUES (?, ?)", (table, last_id))
+
+
+def _take_reports(connection: sqlite3.Connection) -> None:
+    """Keep what earlier restores have said of themselves: nobody else can say it again."""
+    own = set(_columns(connection, "main", "events"))
+    names = [c for c in _columns(connection, "present", "events") if c in own and c != "id"]
+    free = "CASE WHEN id IN (SELECT id FROM main.events) THEN NULL ELSE id END"
+    connection.execute(
+        f"INSERT INTO main.events (id, {', '.join(names)}) SELECT {free}, {', '.join(names)} "  # noqa: S608  # names of our own tables
+        f"FROM present.events AS p WHERE {REPORTS} AND NOT EXISTS (SELECT 1 FROM main.events "
+        "AS b WHERE b.id = p.id AND b.received_at = p.received_at)"
+    )
+
+
+def _merge_note(connection: sqlite3.Connection) -> None:
+    """Keep the note of the last restore, and how far back those before it reached."""
+    if "restored_at" not in _columns(connection, "present", "store_state"):
+        return  # it is older than the note
+    notes = connection.execute(
+        "SELECT restored_at, restore_id, missing_since FROM present.store_state "
+        "WHERE restore_id IS NOT NULL UNION "
+        "SELECT restored_at, restore_id, missing_since FROM main.store_state "
+        "WHERE restore_id IS NOT NULL ORDER BY restored_at DESC"
+    ).fetchall()
+    if notes:
+        restored_at, id_, _ = notes[0]
+        since = min(since for at, _, since in notes if restored_at - at < HEARD_OF_BY_ALL)
+        connection.execute(
+            "UPDATE main.store_state SET restored_at = ?, restore_id = ?, missing_since = ?",
+            (restored_at, id_, since),
+        )
 
 
 def _columns(connection: sqlite3.Connection, schema: str, table: str) -> list[str]:

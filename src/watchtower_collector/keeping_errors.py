@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from watchtower_collector.timestamps import format_rfc3339
 
 if TYPE_CHECKING:
-    from watchtower_collector.carry_over import Lost
+    from watchtower_collector.loss import Lost
 
 
 class KeepingError(Exception):
@@ -42,6 +42,7 @@ class NewerEventsError(RestoreError):
         self.lost = lost
         super().__init__(
             f"the present database has {lost.events} events that the backup has not, stored from "
-            f"{format_rfc3339(lost.since)} to {format_rfc3339(lost.until)}: agents will not send "
-            "them again. Restore a newer backup, or allow it to lose them (--lose-newer)"
+            f"{format_rfc3339(lost.since)} to {format_rfc3339(lost.until)}: agents can send again "
+            "only what their journals hold. Restore a newer backup, or allow it to lose them "
+            "(--lose-newer)"
         )

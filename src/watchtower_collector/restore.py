@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from watchtower_collector.acting_as import acting_as_owner
-from watchtower_collector.carry_over import CarriedOver, Lost, carry_over
+from watchtower_collector.carry_over import carry_over
 from watchtower_collector.database_check import CheckError, Contents, check_database
 from watchtower_collector.database_lock import in_use, replacing_database
 from watchtower_collector.event import event_row, parse_event
@@ -27,6 +27,8 @@ from watchtower_collector.timestamps import format_rfc3339, now_us
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from watchtower_collector.loss import Lost
 
 _SIDECARS = ("-journal", "-wal", "-shm")  # what SQLite keeps beside a database
 _SPARE_BYTES = 16 << 20  # a migration and the rows that are taken over
@@ -90,20 +92,13 @@ def _restore(file: Path, backup: BinaryIO, database: Path, *, lose_newer: bool) 
         carried = carry_over(copy, contents, database if settled else None)
         if carried.missing is not None and not lose_newer:
             raise NewerEventsError(carried.missing)
-        lost = _lost(carried, contents)
-        if lost is not None:
-            _note_loss(copy, lost)
+        if carried.lost is not None:
+            _note_loss(copy, carried.lost)
         _sync(copy)
         set_aside = _replace(database, copy)
     finally:
         _remove(copy)
-    return Restored(contents, set_aside, lost, carried.complete)
-
-
-def _lost(carried: CarriedOver, contents: Contents) -> Lost | None:
-    if carried.complete:
-        return carried.missing
-    return Lost(None, contents.newest_received_at or 0, now_us())
+    return Restored(contents, set_aside, carried.lost, carried.complete)
 
 
 def _note_loss(copy: Path, lost: Lost) -> None:
@@ -121,7 +116,7 @@ def _note_loss(copy: Path, lost: Lost) -> None:
     }
     with closing(SQLiteStore(copy)) as store:
         store.append([event_row(parse_event(event), now_us())])
-        store.write(lambda connection: note_restore(connection, lost.since))
+        store.write(lambda connection: note_restore(connection, lost.happened_since))
     _settle(copy)
 
 

@@ -94,7 +94,7 @@ class Retention:
         events = await self._sweep_by_age(now_us()) if by_age else 0
         if self._bounds.bytes is not None:
             while await self._reader.read(self._store.used_bytes) > self._bounds.bytes:
-                deleted, others = await self._chunk(delete_oldest)
+                deleted, others = await self._chunk(lambda c: delete_oldest(c, now_us()))
                 events += deleted
                 if not deleted + others:
                     _log.error("the database is larger than WATCHTOWER_RETENTION_MB, though empty")

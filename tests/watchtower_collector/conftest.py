@@ -19,6 +19,7 @@ from watchtower_collector.app import create_app
 from watchtower_collector.event import event_row, parse_event
 from watchtower_collector.settings import read_settings
 from watchtower_collector.store.sqlite import SQLiteStore
+from watchtower_collector.timestamps import format_rfc3339
 from watchtower_collector.writer import Writer
 
 
@@ -162,14 +163,15 @@ def as_root(*command):
 def fill():
     """A function that stores events in a database, made if need be, and returns their ids."""
 
-    def fill(path, count, received_at=1_000_000_000_000_000):
+    def fill(path, count, received_at=1_000_000_000_000_000, at=None, hostname="web-1"):
+        """``at`` is when they happened; when they were received, if it is left out."""
         store = SQLiteStore(path)
         rows = []
         for number in range(count):
             event = {
                 "type": "login",
-                "timestamp": "2026-03-14T09:26:53.589793Z",
-                "hostname": "web-1",
+                "timestamp": format_rfc3339(received_at if at is None else at),
+                "hostname": hostname,
                 "event_id": uuid.uuid4().hex,
                 "raw_message": "x" * 500,
             }

@@ -141,6 +141,15 @@ def test_a_clock_that_was_ahead_does_not_remove_the_new_backup(database, directo
     assert names(directory) == [made.path.name, future[2]]
 
 
+def test_backups_of_a_clock_that_was_ahead_do_not_crowd_out_those_made_since(database, directory):
+    """They would be the newest for years, and only one of the others be kept."""
+    right = "watchtower-20260101T000000Z.db"
+    for name in ("watchtower-21990101T000000Z.db", "watchtower-21990102T000000Z.db", right):
+        (directory / name).touch()
+    kept = {back_up(database, directory, keep=3).path.name for _ in range(2)}
+    assert set(names(directory)) == kept | {right}
+
+
 def test_a_copy_that_fails_its_check_removes_no_backup(database, directory, monkeypatch):
     good = directory / "watchtower-20260101T000000Z.db"
     good.touch()

@@ -6,19 +6,23 @@ import shutil
 import sqlite3
 import tempfile
 import threading
+import time
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from watchtower_collector import carry_over, database_lock
+from watchtower_collector import carry_over, database_lock, loss
 from watchtower_collector import restore as restore_module
 from watchtower_collector.backup import back_up
-from watchtower_collector.carry_over import UNKNOWN_IDS, Lost
+from watchtower_collector.carry_over import UNKNOWN_IDS
 from watchtower_collector.database_check import check_database
 from watchtower_collector.database_lock import replacing_database, using_database
 from watchtower_collector.keeping_errors import DatabaseInUseError, NewerEventsError, RestoreError
+from watchtower_collector.loss import Lost
 from watchtower_collector.restore import restore
+from watchtower_collector.store import restore_note as restore_note_module
 from watchtower_collector.store.migrations import STEPS
 from watchtower_collector.store.restore_note import note_restore, restore_note
 from watchtower_collector.store.sqlite import SQLiteStore
@@ -26,6 +30,8 @@ from watchtower_collector.timestamps import format_rfc3339
 
 DEADLINE = 60
 LATER = 1_800_000_000_000_000
+DAY = 86_400_000_000
+NOW = time.time_ns() // 1_000
 
 
 @pytest.fixture
@@ -115,7 +121,7 @@ def test_newer_events_are_lost_only_when_told_to(database, backup, fill):
     assert ids(database) == list(range(1, 308))
     assert names(database) == ["watchtower.db", "watchtower.db.lock"]
     result = restore(backup, database, lose_newer=True)
-    assert result.lost == Lost(7, LATER, LATER + 6)
+    assert (result.lost.events, result.lost.since, result.lost.until) == (7, LATER, LATER + 6)
     ((id_, words),) = noted(database)
     assert id_ == 308, "no id is given twice"
     assert words == {
@@ -135,24 +141,150 @@ def test_agents_are_told_since_when_events_are_missing(database, backup, fill):
     assert note_of(database) is None
     restore(backup, database)
     assert note_of(database) is None, "nothing was missing"
-    fill(database, 7, LATER)
+    fill(database, 7, NOW - DAY)
     restore(backup, database, lose_newer=True)
     first = note_of(database)
-    assert first.missing_since == LATER
-    fill(database, 7, LATER + 50)
+    assert first.missing_since == NOW - DAY
+    fill(database, 7, NOW)
     restore(backup, database, lose_newer=True)
     assert note_of(database).id != first.id
 
 
+@pytest.mark.parametrize(
+    ("happened", "missing_since"),
+    [(1, 2), (5, 5), (30, 30), (32, 2), (20_000, 2), (-5, 2)],
+)
+def test_what_came_late_is_looked_for_where_it_happened(
+    database, backup, fill, happened, missing_since
+):
+    """In days ago. A clock that is far behind does not send the whole fleet years back."""
+    fill(database, 3, NOW - 2 * DAY)
+    fill(database, 1, NOW - DAY, at=NOW - happened * DAY)
+    result = restore(backup, database, lose_newer=True)
+    told = NOW - missing_since * DAY
+    assert result.lost == Lost(4, NOW - 2 * DAY, NOW - DAY, told)
+    assert note_of(database).missing_since == told
+    ((_, words),) = noted(database)
+    assert words["gap_since"] == format_rfc3339(NOW - 2 * DAY), "when they were stored"
+
+
+def test_what_a_clock_that_was_ahead_has_stored_is_looked_for_where_it_happened(
+    database, backup, fill
+):
+    fill(database, 3, NOW + 400 * DAY, at=NOW - 5 * DAY)
+    restore(backup, database, lose_newer=True)
+    assert note_of(database).missing_since == NOW - 5 * DAY
+
+
+def test_without_the_present_database_a_clock_that_was_ahead_is_not_believed(
+    database, fill, tmp_path
+):
+    """The backup's newest event is of a time that has not come yet."""
+    fill(database, 1, NOW - 3 * DAY)
+    fill(database, 3, NOW + 400 * DAY, at=NOW - 2 * DAY)
+    backup = back_up(database, tmp_path / "backups").path
+    damage(database)
+    result = restore(backup, database)
+    assert result.lost.since == NOW - 3 * DAY
+    assert note_of(database).missing_since == NOW - 3 * DAY
+
+
+@pytest.mark.parametrize("how", ["gone", "damaged"])
+def test_without_the_present_database_hosts_that_were_behind_are_thought_of(
+    database, fill, tmp_path, how
+):
+    """They were silent, or their clocks are slow; what they sent after the backup is older."""
+    fill(database, 1, NOW - 300 * DAY, hostname="gone long ago")
+    fill(database, 1, NOW - 9 * DAY, hostname="silent")
+    fill(database, 1, NOW - 2 * DAY, at=NOW - 11 * DAY, hostname="slow")
+    fill(database, 3, NOW - DAY)
+    backup = back_up(database, tmp_path / "backups").path
+    fill(database, 1, NOW - 1, hostname="silent")
+    if how == "gone":
+        database.unlink()
+    else:
+        damage(database)
+    result = restore(backup, database)
+    assert result.lost.since == NOW - DAY + 2
+    assert note_of(database).missing_since == NOW - 11 * DAY
+
+
 def test_who_missed_a_restore_hears_of_it_with_the_next(store, monkeypatch):
-    days = 86_400 * 1_000_000
-    monkeypatch.setattr("watchtower_collector.store.restore_note.now_us", lambda: 100 * days)
-    for missing_since, told in ((90, 90), (95, 90), (80, 80), (99, 80)):
-        store.write(lambda c, since=missing_since * days: note_restore(c, since))
-        assert store.read(restore_note).missing_since == told * days
-    monkeypatch.setattr("watchtower_collector.store.restore_note.now_us", lambda: 120 * days)
-    store.write(lambda c: note_restore(c, 119 * days))
-    assert store.read(restore_note).missing_since == 119 * days
+    """For 30 days after it took place, however old the backup was."""
+    restores = ((100, 65, 65), (101, 100, 65), (130, 129, 65), (161, 160, 160), (162, 150, 150))
+    for day, missing_since, told in restores:
+        monkeypatch.setattr(restore_note_module, "now_us", lambda now=day * DAY: now)
+        store.write(lambda c, since=missing_since * DAY: note_restore(c, since))
+        assert store.read(restore_note).missing_since == told * DAY
+
+
+def test_a_second_restore_remembers_what_the_first_one_lost(database, backup, fill, tmp_path):
+    """The wrong backup first, then the right one: what agents sent again is lost again."""
+    fill(database, 5, NOW - 9 * DAY)
+    right = back_up(database, tmp_path / "right").path
+    fill(database, 5, NOW - 5 * DAY)
+    restore(backup, database, lose_newer=True)
+    assert note_of(database).missing_since == NOW - 9 * DAY
+    first = note_of(database)
+    fill(database, 5, NOW - 1)
+    restore(right, database, lose_newer=True)
+    assert note_of(database).missing_since == NOW - 9 * DAY
+    assert note_of(database).id != first.id
+
+
+def test_the_same_restore_once_more_loses_and_forgets_nothing(database, backup, fill):
+    """After a kill, that is what an operator is told to do."""
+    fill(database, 7, NOW - 9 * DAY)
+    restore(backup, database, lose_newer=True)
+    note, reports = note_of(database), noted(database)
+    result = restore(backup, database)
+    assert (result.lost, result.carried_over) == (None, True)
+    assert (note_of(database), noted(database)) == (note, reports)
+    assert ids(database) == list(range(1, 301))
+    assert fill(database, 1) == [309]
+
+
+def test_of_a_present_database_whose_events_are_damaged_the_note_is_known(database, backup, fill):
+    fill(database, 7, NOW - 9 * DAY)
+    restore(backup, database, lose_newer=True)
+    with closing(sqlite3.connect(database)) as connection:
+        (page,) = connection.execute("PRAGMA page_size").fetchone()
+        (root,) = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'events'"
+        ).fetchone()
+    with database.open("r+b") as file:
+        file.seek((root - 1) * page)
+        file.write(b"\xff" * page)
+    newest = fill(backup, 1, NOW - 60)
+    assert newest == [301]
+    restore(backup, database)
+    assert note_of(database).missing_since == NOW - 9 * DAY
+
+
+def test_a_note_of_long_ago_is_not_told_again(database, backup, fill):
+    """The backup knows of a restore that everybody has heard of, the present one of the last."""
+    fill(database, 7, NOW - 9 * DAY)
+    restore(backup, database, lose_newer=True)
+    note = note_of(database)
+    with closing(sqlite3.connect(backup)) as connection, connection:
+        connection.execute(
+            "UPDATE store_state SET restore_id = ?, restored_at = ?, missing_since = ?",
+            ("0" * 32, NOW - 40 * DAY, NOW - 50 * DAY),
+        )
+    restore(backup, database)
+    assert note_of(database) == note
+    with closing(sqlite3.connect(backup)) as connection, connection:
+        connection.execute("UPDATE store_state SET restored_at = ?", (NOW - 20 * DAY,))
+    restore(backup, database)
+    assert note_of(database) == replace(note, missing_since=NOW - 50 * DAY)
+
+
+def test_a_present_database_of_before_there_were_notes_has_none(database, backup):
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for column in ("restore_id", "restored_at", "missing_since"):
+            connection.execute(f"ALTER TABLE store_state DROP COLUMN {column}")
+    assert restore(backup, database).carried_over
+    assert note_of(database) is None
 
 
 def test_events_of_a_collector_that_was_installed_anew_are_newer_too(database, backup, fill):
@@ -163,6 +295,7 @@ def test_events_of_a_collector_that_was_installed_anew_are_newer_too(database, b
         restore(backup, database)
     result = restore(backup, database, lose_newer=True)
     assert not result.carried_over, "what was stored after the backup is not known"
+    assert note_of(database).missing_since <= check_database(backup).newest_received_at
     assert fill(database, 1) == [noted(database)[0][0] + 1] == [300 + UNKNOWN_IDS + 2]
 
 
@@ -182,7 +315,21 @@ def test_a_present_database_that_is_older_than_the_backup_is_told_apart(database
         connection.execute("DELETE FROM events WHERE id > 100")
         connection.execute("UPDATE sqlite_sequence SET seq = 100 WHERE name = 'events'")
     assert not restore(backup, database).carried_over
+    assert note_of(database).missing_since <= check_database(backup).newest_received_at
     assert fill(database, 1) == [noted(database)[0][0] + 1] == [300 + UNKNOWN_IDS + 2]
+
+
+def test_after_one_was_copied_there_by_hand_the_backup_before_it_asks_for_all(
+    database, backup, fill, tmp_path
+):
+    """The same way when a virtual machine was set back to a snapshot."""
+    fill(database, 3, NOW - 9 * DAY)
+    copied = back_up(database, tmp_path / "later").path
+    fill(database, 3, NOW - 5 * DAY)  # of these nothing here knows any more
+    shutil.copy(copied, database)
+    fill(database, 3, NOW - DAY)
+    restore(backup, database, lose_newer=True)
+    assert note_of(database).missing_since == NOW - 9 * DAY
 
 
 @pytest.mark.parametrize("how", ["gone", "damaged"])
@@ -388,9 +535,11 @@ def test_the_restored_database_is_the_services_and_closed_to_others(fill):
 def test_killed_at_any_line_one_of_both_is_in_place_and_a_second_run_finishes(
     database, backup, fill, kill_at_each_line, how
 ):
-    fill(database, 5, LATER)
+    fill(database, 5, NOW - 9 * DAY)
+    missing_since = NOW - 9 * DAY
     if how == "damaged":
         damage(database)
+        missing_since = 1_000_000_000_000_000  # of what the backup holds, by its host's clock
     before, after = list(range(1, 306)), list(range(1, 301))
     seen = set()
 
@@ -400,12 +549,13 @@ def test_killed_at_any_line_one_of_both_is_in_place_and_a_second_run_finishes(
     sound = backup.parent / "sound"
     shutil.copytree(database.parent, sound)
     damaged = database.read_bytes() if how == "damaged" else None
-    for _ in kill_at_each_line(work, restore_module, carry_over, database_lock):
+    for _ in kill_at_each_line(work, restore_module, carry_over, loss, database_lock):
         found = "before" if database.read_bytes() == damaged else tuple(ids(database))
         assert found in {"before", tuple(before), tuple(after)}
         seen.add(found == tuple(after))
         work()
         assert ids(database) == after
+        assert note_of(database).missing_since == missing_since
         aside = [name for name in names(database) if ".before-restore-" in name]
         assert len([n for n in aside if not n.endswith(("-wal", "-shm"))]) in {1, 2}
         assert "watchtower.db.restoring" not in names(database)

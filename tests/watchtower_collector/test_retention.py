@@ -9,7 +9,7 @@ from watchtower_collector.reader import Reader
 from watchtower_collector.retention import Bounds, Retention
 from watchtower_collector.store import StoreUnavailableError
 from watchtower_collector.store.audit import note
-from watchtower_collector.store.retention import CHUNK
+from watchtower_collector.store.retention import CHUNK, delete_old
 from watchtower_collector.store.schema import AUDIT, EVENTS, HOSTS
 from watchtower_collector.writer import QueueFullError, Writer
 
@@ -123,11 +123,72 @@ def test_the_audit_trail_does_not_crowd_out_the_events(store, fill, sweep):
     assert 0 < len(left(store, AUDIT, "id")) < 4_000
 
 
+def test_an_event_from_when_the_clock_was_wrong_costs_no_audit_trail(store, fill, sweep):
+    fill(-4_000)
+    fill(*[20] * (2 * CHUNK), size=1_000)
+    entry = dict.fromkeys(("key", "address", "method", "path", "query"), "x")
+    store.write(lambda c: note(c, {**entry, "at": NOW - 10 * DAY, "status": 200}))
+    most = store.read(store.used_bytes) * 2 // 3
+    assert sweep(Bounds(days=None, heartbeat_days=None, bytes=most)) == CHUNK
+    assert left(store, AUDIT, "path") == ["x"]
+
+
 def test_an_event_from_when_the_clock_was_wrong_keeps_no_other(store, fill, sweep):
     fill(-4_000)
     fill(30, 30)
     fill(1)
     assert sweep(Bounds(days=10, heartbeat_days=None, bytes=None)) == 3
+
+
+@pytest.mark.parametrize("behind", [1, 20, 700, 19_999])
+def test_a_clock_that_is_behind_deletes_nothing(store, fill, sweep, monkeypatch, behind):
+    """It went evenly for an hour, from the day that a dead battery left it at."""
+    fill(*[3] * (CHUNK + 100), *[1] * (CHUNK + 100), 0)
+    fill(3, kind="heartbeat")
+    fill(behind, behind)  # what has come since
+    before = left(store)
+    monkeypatch.setattr(retention_module, "now_us", lambda: NOW - behind * DAY)
+    assert sweep(Bounds(days=10, heartbeat_days=7, bytes=None)) == 0
+    assert left(store) == before
+
+
+def test_once_the_clock_is_right_again_what_is_old_goes(store, fill, sweep, monkeypatch):
+    """What came while it was behind looks older than it is, and keeps what came before it."""
+    fill(*[30] * 3, *[3] * (CHUNK + 100))
+    fill(700)
+    fill(0)
+    assert sweep(Bounds(days=10, heartbeat_days=None, bytes=None)) == 3
+    monkeypatch.setattr(retention_module, "now_us", lambda: NOW + 8 * DAY)
+    assert sweep(Bounds(days=10, heartbeat_days=None, bytes=None)) == CHUNK + 101
+
+
+def test_however_many_events_are_from_the_future_they_go_with_older_ones_behind(
+    store, fill, sweep
+):
+    """A clock was years ahead for days, and right since."""
+    fill(*[-4_000] * (3 * CHUNK + 7))
+    fill(9, 9)
+    fill(1)
+    bounds = Bounds(days=10, heartbeat_days=None, bytes=None)
+    assert sweep(bounds) == 0, "what came after them is not old yet"
+    assert sweep(Bounds(days=8, heartbeat_days=None, bytes=None)) == 3 * CHUNK + 9
+    assert [name.split("-")[1] for name in left(store)] == ["1"]
+
+
+def test_how_far_the_future_reaches_is_found_with_few_looks(store, fill):
+    """Whatever there is, and whatever ids are not given: no transaction reads it all."""
+    fill(*[-4_000] * (2 * CHUNK))
+    store.write(lambda c: c.exec_driver_sql("UPDATE sqlite_sequence SET seq = 1000000000000"))
+    fill(*[-4_000] * (2 * CHUNK), *[30] * (2 * CHUNK))
+    fill(*[1] * (2 * CHUNK))
+    looks = []
+
+    def delete(connection):
+        sa.event.listen(connection, "before_cursor_execute", lambda *call: looks.append(call[2]))
+        return delete_old(connection, NOW - 10 * DAY, NOW)
+
+    assert store.write(delete) == CHUNK
+    assert len(looks) < 60
 
 
 def test_what_was_deleted_counts_even_if_the_rest_has_to_wait(store, fill):

@@ -45,7 +45,7 @@ HEADERS: dict[str, dict[str, Any]] = {
     },
     "Watchtower-Restored": {
         "description": "The database was replaced by a backup: the id of that restore, and since "
-        "when what was acknowledged may be missing.",
+        "when what was acknowledged may be missing: stored or, if that was earlier, happened.",
         "schema": {"type": "string", "pattern": "^[0-9a-f]{32} [0-9TZ:.-]+$"},
         "example": "0f8fad5bd9cb469fa165708677289509 2026-03-14T03:00:00.000000Z",
     },

@@ -160,6 +160,7 @@ _OWNERS = ("ALTER TABLE tokens ADD COLUMN owner TEXT",)
 
 _RESTORE_NOTE = (
     "ALTER TABLE store_state ADD COLUMN restore_id TEXT",
+    "ALTER TABLE store_state ADD COLUMN restored_at INTEGER",
     "ALTER TABLE store_state ADD COLUMN missing_since INTEGER",
 )
 

@@ -7,45 +7,82 @@ given in the order of receiving, so the oldest events lie together.
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 import sqlalchemy as sa
 
 from watchtower_collector.store.schema import AUDIT, EVENTS, HOSTS
 
 CHUNK = 500  # rows in one transaction: the events that arrive meanwhile wait for no more than that
+_BY_ID = sa.select(EVENTS.c.id, EVENTS.c.received_at).order_by(EVENTS.c.id)
 
 
 def delete_old(connection: sa.Connection, received_before: int, now: int) -> int:
     """Delete a chunk of the events received before a moment, and return how many there were.
 
-    ``now`` and the moment are in microseconds since 1970. Those received after ``now``, by a clock
-    that was wrong, are no younger than those that came after them.
+    ``now`` and the moment are in microseconds since 1970. Events received after ``now`` are of a
+    clock that was ahead, or the clock is behind now: then they tell nothing. So they go only
+    together with an event that came after them and is old: they are older still.
     """
-    oldest = sa.select(EVENTS.c.id, EVENTS.c.received_at).order_by(EVENTS.c.id).limit(CHUNK)
-    last = None
-    for row in connection.execute(oldest):
-        if received_before <= row.received_at <= now:
-            break
-        last = row.id
-    if last is None:
+    oldest = connection.execute(_BY_ID.limit(CHUNK)).all()
+    if oldest and oldest[0].received_at > now:
+        behind = _first_behind_the_future(connection, oldest[0].id, now)
+        if behind is None or behind[1] >= received_before:
+            return 0
+        old = [row.id for row in oldest if row.id < behind[0]]
+    else:
+        old = [row.id for row in takewhile(lambda r: r.received_at < received_before, oldest)]
+    if not old:
         return 0
-    return connection.execute(sa.delete(EVENTS).where(EVENTS.c.id <= last)).rowcount
+    return connection.execute(sa.delete(EVENTS).where(EVENTS.c.id <= old[-1])).rowcount
 
 
-def delete_oldest(connection: sa.Connection) -> tuple[int, int]:
+def _first_behind_the_future(
+    connection: sa.Connection, oldest_id: int, now: int
+) -> tuple[int, int] | None:
+    """Return id and time of an event received by ``now``, right behind one received after it.
+
+    ``None`` when the newest event is of the future, too. Millions may be: it is sought by halves.
+    """
+    newest = sa.select(EVENTS.c.id, EVENTS.c.received_at).order_by(EVENTS.c.id.desc()).limit(1)
+    id_, received_at = connection.execute(newest).one()
+    if received_at > now:
+        return None
+    # The event ``low`` is of the future, and between ``high`` and ``id_`` there is none.
+    low, high = oldest_id, id_ - 1
+    while low < high:
+        middle = (low + high) // 2
+        row = connection.execute(_BY_ID.where(EVENTS.c.id > middle).limit(1)).one()
+        if row.received_at > now:
+            low = row.id
+        else:
+            (id_, received_at), high = row, middle
+    return id_, received_at
+
+
+def delete_oldest(connection: sa.Connection, now: int) -> tuple[int, int]:
     """Delete a chunk of what is oldest, be it events or the audit trail, for room.
 
-    Returns how many events and how many entries there were.
+    Returns how many events and how many entries there were. ``now`` is in microseconds since 1970.
     """
-    oldest = sa.select(sa.func.min(EVENTS.c.id)).scalar_subquery()
-    event = connection.execute(
-        sa.select(EVENTS.c.id, EVENTS.c.received_at).where(EVENTS.c.id == oldest)
-    ).one_or_none()
+    event = _oldest_came_by(connection, now)
     entry = connection.execute(sa.select(sa.func.min(AUDIT.c.at))).scalar()
-    if event is not None and (entry is None or event.received_at <= entry):
+    if event is not None and (entry is None or event <= entry):
         ids = sa.select(EVENTS.c.id).order_by(EVENTS.c.id).limit(CHUNK)
         return connection.execute(sa.delete(EVENTS).where(EVENTS.c.id.in_(ids))).rowcount, 0
     ids = sa.select(AUDIT.c.id).order_by(AUDIT.c.at).limit(CHUNK)
     return 0, connection.execute(sa.delete(AUDIT).where(AUDIT.c.id.in_(ids))).rowcount
+
+
+def _oldest_came_by(connection: sa.Connection, now: int) -> int | None:
+    """Return when the oldest event had come, also if the clock was ahead then."""
+    oldest = connection.execute(_BY_ID.limit(1)).one_or_none()
+    if oldest is None:
+        return None
+    behind = None
+    if oldest.received_at > now:
+        behind = _first_behind_the_future(connection, oldest.id, now)
+    return int(oldest.received_at if behind is None else behind[1])
 
 
 def delete_heartbeats(connection: sa.Connection, received_before: int) -> int:

@@ -45,6 +45,7 @@ STORE_STATE = sa.Table(
     sa.Column("schema_version", sa.Integer, nullable=False),
     sa.Column("probed_at", sa.BigInteger, nullable=False),
     sa.Column("restore_id", sa.Text),
+    sa.Column("restored_at", sa.BigInteger),
     sa.Column("missing_since", sa.BigInteger),
 )
 
