@@ -122,7 +122,7 @@ class HeldBody:
         self._sender = sender
         self._size = 0
 
-    async def __aenter__(self) -> bytes:
+    async def __aenter__(self) -> bytes | bytearray:
         inflater = self._reader.inflater_for(self._request)
         try:
             if inflater is None:
@@ -143,20 +143,20 @@ class HeldBody:
     ) -> None:
         self._release()
 
-    async def _plain(self, receive: Receive) -> bytes:
+    async def _plain(self, receive: Receive) -> bytes | bytearray:
         chunk, more = await _next_chunk(receive)
         self._hold(len(chunk))
         if not more:
             return chunk
-        chunks = [chunk]
+        body = bytearray(chunk)  # a list of small pieces would take many times their size
         while more:
             chunk, more = await _next_chunk(receive)
             self._hold(len(chunk))
-            chunks.append(chunk)
-        return b"".join(chunks)
+            body += chunk
+        return body
 
-    async def _inflated(self, receive: Receive, inflater: Inflater) -> bytes:
-        pieces: list[bytes] = []
+    async def _inflated(self, receive: Receive, inflater: Inflater) -> bytearray:
+        body = bytearray()
         sent = 0
         more = True
         while more:
@@ -165,10 +165,10 @@ class HeldBody:
             self._reader.check_sent(sent)
             for piece in inflater.feed(chunk):
                 self._hold(len(piece))
-                pieces.append(piece)
+                body += piece
                 await asyncio.sleep(0)  # others are served between two pieces
         inflater.finish()
-        return b"".join(pieces)
+        return body
 
     def _hold(self, size: int) -> None:
         before = self._size

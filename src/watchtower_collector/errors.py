@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from watchtower_collector.body import TooMuchAtOnceError
 from watchtower_collector.store import StoreUnavailableError
+from watchtower_collector.strict_json import MAX_VALUES, TooManyValuesError
 from watchtower_collector.writer import QueueFullError
 
 if TYPE_CHECKING:
@@ -82,6 +83,12 @@ def _too_much_at_once(_request: Request, _error: Exception) -> Response:
     )
 
 
+def _too_many_values(_request: Request, _error: Exception) -> Response:
+    return error_response(
+        413, f"the body holds more than {MAX_VALUES} values: send fewer events at a time"
+    )
+
+
 def _unavailable(_request: Request, error: Exception) -> Response:
     # The reason word only: the rest names files, and belongs to the journal.
     reason = error.reason if isinstance(error, StoreUnavailableError) else "internal_error"
@@ -103,5 +110,6 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _parameters)
     app.add_exception_handler(QueueFullError, _queue_full)
     app.add_exception_handler(TooMuchAtOnceError, _too_much_at_once)
+    app.add_exception_handler(TooManyValuesError, _too_many_values)
     app.add_exception_handler(StoreUnavailableError, _unavailable)
     app.add_exception_handler(Exception, _defect)

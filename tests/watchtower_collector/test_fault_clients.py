@@ -122,13 +122,15 @@ def test_a_bomb_is_refused_at_the_limit(running, agent, make_event):
 
 
 HOSTILE = {
-    "deep arrays": (b"[" * 1_000_000, 422),
-    "deep objects": (b'{"a":' * 200_000, 422),
-    "deep and closed": (b"[" * 500_000 + b"]" * 500_000, 422),
-    "deep in a field": (EVENT % (b'"user":' + b"[" * 100_000 + b"]" * 100_000), 422),
+    "deep arrays": (b"[" * 50_000, 422),
+    "deeper arrays": (b"[" * 1_000_000, 413),
+    "deep objects": (b'{"a":' * 50_000, 422),
+    "deep and closed": (b"[" * 50_000 + b"]" * 50_000, 422),
+    "deep in a field": (EVENT % (b'"user":' + b"[" * 50_000 + b"]" * 50_000), 422),
     "many empty arrays": (b"[" + b"[]," * 300_000 + b"[]]", 413),
-    "many keys": (b"{" + b",".join(b'"%d":1' % n for n in range(80_000)) + b"}", 422),
-    "one key again and again": (b"{" + b'"type":1,' * 100_000 + b'"a":1}', 422),
+    "many keys": (b"{" + b",".join(b'"%d":1' % n for n in range(60_000)) + b"}", 422),
+    "more keys": (b"{" + b",".join(b'"%d":1' % n for n in range(80_000)) + b"}", 413),
+    "one key again and again": (b"{" + b'"type":1,' * 60_000 + b'"a":1}', 422),
     "NaN": (EVENT % b'"uid":NaN', 422),
     "Infinity": (EVENT % b'"uid":-Infinity', 422),
     "too large for a float": (EVENT % b'"uid":1e999', 422),
@@ -156,10 +158,35 @@ def test_hostile_json_is_an_answer(client, agent, body, status):
     assert client.get("/healthz").status_code == 200
 
 
-def test_hostile_json_uses_bounded_memory(running, agent, make_event):
+def filled(unit):
+    """Return a body as large as it may be: an event, and many small things beside it."""
+    event = EVENT % b'"user":"a"'
+    count = (8 * MIB - len(event) - 4) // (len(unit) + 1)
+    return b"[" + event + b",[" + b",".join([unit] * count) + b"]]"
+
+
+LARGE = {
+    "empty objects": (filled(b"{}"), 413),
+    "empty arrays": (filled(b"[]"), 413),
+    "arrays in arrays": (filled(b"[[]]"), 413),
+    "small objects": (filled(b'{"":0}'), 413),
+    "objects in objects": (filled(b'{"a":{}}'), 413),
+    "short texts": (filled(b'"ab"'), 413),
+    "long numbers": (filled(b"9" * 4_299), 201),
+    "escapes": (filled(b'"%s"' % (rb"\u0041" * 1_000_000)), 201),
+    "quotes": (filled(b'"%s"' % (rb"\"," * 2_500_000)), 201),
+    "wide text": (filled(b'"%s\xf0\x9f\x98\x80"' % (b"a" * 8_000_000)), 201),
+}
+
+
+def test_hostile_json_uses_bounded_memory(collector, agent, make_event):
+    """With the default limit, of which gzip makes the best: 12 KB inflate to 8 MiB."""
+    running = collector.start()
     before = peak_mib(running)
-    for body, status in HOSTILE.values():
-        response = httpx.post(f"{running.url}/login", content=body, headers=agent, timeout=60)
+    headers = {**agent, "Content-Encoding": "gzip"}
+    for body, status in (*HOSTILE.values(), *LARGE.values()):
+        sent = gzip.compress(body)
+        response = httpx.post(f"{running.url}/login", content=sent, headers=headers, timeout=60)
         assert response.status_code == status
     assert peak_mib(running) - before < 100
     assert running.post(make_event()).status_code == 201
