@@ -13,10 +13,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from watchtower_collector.body import TooMuchAtOnceError
+from watchtower_collector.room import QueueFullError, TooMuchAtOnceError
 from watchtower_collector.store import StoreUnavailableError
 from watchtower_collector.strict_json import MAX_VALUES, TooManyValuesError
-from watchtower_collector.writer import QueueFullError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +67,7 @@ def _parameters(_request: Request, error: Exception) -> Response:
 def _queue_full(_request: Request, _error: Exception) -> Response:
     return error_response(
         503,
-        "too many events are waiting to be written; try again",
+        "too much is waiting to be written; try again",
         {"Retry-After": str(QUEUE_FULL_SECONDS)},
         reason="queue_full",
     )
@@ -77,7 +76,7 @@ def _queue_full(_request: Request, _error: Exception) -> Response:
 def _too_much_at_once(_request: Request, _error: Exception) -> Response:
     return error_response(
         503,
-        "other requests with this token are on their way, and large: finish them first",
+        "other requests with this token are on their way, large or many: finish them first",
         {"Retry-After": str(QUEUE_FULL_SECONDS)},
         reason="too_much_at_once",
     )

@@ -1,11 +1,13 @@
 """What clients can do wrong, by mistake or on purpose, to a real process."""
 
+import asyncio
 import contextlib
 import gzip
 import re
 import resource
 import select
 import socket
+import threading
 import time
 from pathlib import Path
 
@@ -97,6 +99,58 @@ def test_one_host_cannot_keep_the_others_out(running, agent, admin, make_event):
         assert httpx.post(f"{running.url}/login", json=large, headers=agent).status_code == 201
     while httpx.post(f"{running.url}/login", content=b" " * MIB, headers=bad).status_code == 503:
         pass  # until the collector has seen that they are gone
+
+
+@pytest.fixture
+def slow_disk(client, monkeypatch):
+    """An event that a commit of events waits for."""
+    ready, real = threading.Event(), client.store.append
+
+    def append(rows):
+        assert ready.wait(60)
+        return real(rows)
+
+    monkeypatch.setattr(client.store, "append", append)
+    yield ready
+    ready.set()
+
+
+def test_one_host_cannot_fill_the_queue(client, slow_disk, agent, admin, make_event):
+    """While the disk is slow, half of it is for the others, and its token can be revoked."""
+    made = client.request("POST", "/admin/tokens", json={"hostname": "bad"}, headers=admin).json()
+    bad = {"X-Login-Alert-Token": made["token"]}
+    flood = [make_event(hostname="bad", event_id=...)] * 1_000
+
+    async def scenario():
+        def post(document, headers):
+            return asyncio.create_task(client._http.post("/login", json=document, headers=headers))
+
+        waiting = [post(flood, bad) for _ in range(14)]
+        async with asyncio.timeout(60):
+            done = set()
+            while len(done) < 4:
+                done, _ = await asyncio.wait(waiting, timeout=0.05)
+            genuine = [post([make_event() for _ in range(1_000)], agent) for _ in range(10)]
+            while client.writer.held < 20_000:
+                await asyncio.sleep(0.005)
+            url = f"/admin/tokens/{made['id']}"
+            revoking = asyncio.create_task(client._http.delete(url, headers=admin))
+            await asyncio.sleep(0)
+            slow_disk.set()
+            revoked = await revoking
+            answers = [task.result() for task in done]
+            taken = await asyncio.gather(*genuine, *(set(waiting) - done))
+        return answers, revoked, taken, await post(flood, bad)
+
+    refused, revoked, taken, after = client.portal.call(scenario)
+    for response in refused:
+        assert response.status_code == 503
+        assert response.json()["error"]["reason"] == "too_much_at_once"
+        assert int(response.headers["Retry-After"]) > 0
+    assert {response.status_code for response in taken} == {201}
+    assert len(taken) == 20
+    assert revoked.status_code == 200
+    assert after.status_code == 401
 
 
 @pytest.mark.parametrize("lines", [["Content-Length: 104857600"], ["Transfer-Encoding: chunked"]])

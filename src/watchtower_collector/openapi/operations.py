@@ -93,7 +93,7 @@ _LOGIN = Operation(
         **DEFECT,
         "503": error(
             "Too much is waiting, or the store cannot write now.",
-            "too many events are waiting to be written; try again",
+            "too much is waiting to be written; try again",
             "Retry-After",
             reason="queue_full",
         ),

@@ -15,6 +15,7 @@ from watchtower_collector.body import BodyReader
 from watchtower_collector.errors import error_response, json_response
 from watchtower_collector.event import RefusedEventError, event_row, parse_event
 from watchtower_collector.metrics import Metrics
+from watchtower_collector.room import Sender
 from watchtower_collector.store import Duplicate, Outcome, Refused, Row, Stored
 from watchtower_collector.store.restore_note import RestoreNote
 from watchtower_collector.strict_json import loads
@@ -76,11 +77,11 @@ class Login:
                 )
             else:
                 del body  # what waits to be written is the rows, once
-                response = await self._store(posted)
+                response = await self._store(posted, sender)
         await response(scope, receive, send)
 
-    async def _store(self, posted: _Posted) -> Response:
-        outcomes = await self._writer.append(posted.rows) if posted.rows else []
+    async def _store(self, posted: _Posted, sender: Sender) -> Response:
+        outcomes = await self._writer.append(posted.rows, sender) if posted.rows else []
         self._count(outcomes, len(posted.refused))
         if posted.is_array:
             results = _results(posted.refused, outcomes)

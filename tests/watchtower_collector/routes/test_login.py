@@ -7,6 +7,7 @@ import tracemalloc
 import httpx
 import pytest
 
+from watchtower_collector.room import Room
 from watchtower_collector.store import StoreUnavailableError
 from watchtower_collector.store.restore_note import note_restore
 
@@ -321,8 +322,7 @@ def test_all_bodies_together_are_bounded(run_app, environment, store, agent, mak
 
 
 def test_a_full_queue_asks_to_come_again(client, make_event, monkeypatch):
-    # One more than the event that must be taken: the writer has work of its own now and then.
-    monkeypatch.setattr(client.writer, "_capacity", 2)
+    monkeypatch.setattr(client.writer, "_room", Room(2, 1))
     response = client.post([make_event(), make_event(), make_event()])
     assert error_of(response, 503)["reason"] == "queue_full"
     assert int(response.headers["Retry-After"]) > 0
