@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import collections
-from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from fastapi import HTTPException
 
 from watchtower_collector.inflate import InflateError, Inflater
-from watchtower_collector.writer import QueueFullError
+from watchtower_collector.room import Room
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -18,16 +16,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive
 
+    from watchtower_collector.room import Sender
+
 _TOGETHER = 8  # full-sized bodies held at the same time
 _OF_ONE = 2  # of them, those of one host: it cannot keep the others out
 _GZIP = frozenset({"gzip", "x-gzip"})  # two names for one thing (RFC 9110, section 8.4.1.3)
-
-
-Sender = Hashable | None  # the names of a host; None for the token that all share, and for admins
-
-
-class TooMuchAtOnceError(Exception):
-    """One host has too much on its way; ask again in a moment."""
 
 
 class BodyReader:
@@ -36,8 +29,7 @@ class BodyReader:
     def __init__(self, limit: int) -> None:
         """Take bodies of up to ``limit`` bytes: twice that of one sender, eight times of all."""
         self._limit = limit
-        self._held = 0
-        self._held_of: collections.Counter[Sender] = collections.Counter()
+        self._room = Room(limit * _TOGETHER, limit * _OF_ONE)
 
     def read(self, request: Request, sender: Sender) -> HeldBody:
         """Return a context manager that gives the whole body for the time of the block.
@@ -79,14 +71,9 @@ class BodyReader:
             QueueFullError: too much is held for other requests.
             TooMuchAtOnceError: too much is held for other requests of this sender.
         """
-        self._held += size
-        self._held_of[sender] += size
         if held_before + size > self._limit:
             raise self.too_large()
-        if sender is not None and self._held_of[sender] > self._limit * _OF_ONE:
-            raise TooMuchAtOnceError
-        if self._held > self._limit * _TOGETHER:
-            raise QueueFullError
+        self._room.take(size, sender)
 
     def check_sent(self, size: int) -> None:
         """Refuse more compressed bytes than a body may have: much can inflate to nothing.
@@ -99,10 +86,7 @@ class BodyReader:
 
     def release(self, size: int, sender: Sender) -> None:
         """Count ``size`` bytes no longer."""
-        self._held -= size
-        self._held_of[sender] -= size
-        if not self._held_of[sender]:
-            del self._held_of[sender]
+        self._room.give_back(size, sender)
 
     def too_large(self) -> HTTPException:
         """Return the error of a body that is too large."""
@@ -122,7 +106,7 @@ class HeldBody:
         self._sender = sender
         self._size = 0
 
-    async def __aenter__(self) -> bytes:
+    async def __aenter__(self) -> bytes | bytearray:
         inflater = self._reader.inflater_for(self._request)
         try:
             if inflater is None:
@@ -143,20 +127,20 @@ class HeldBody:
     ) -> None:
         self._release()
 
-    async def _plain(self, receive: Receive) -> bytes:
+    async def _plain(self, receive: Receive) -> bytes | bytearray:
         chunk, more = await _next_chunk(receive)
         self._hold(len(chunk))
         if not more:
             return chunk
-        chunks = [chunk]
+        body = bytearray(chunk)  # a list of small pieces would take many times their size
         while more:
             chunk, more = await _next_chunk(receive)
             self._hold(len(chunk))
-            chunks.append(chunk)
-        return b"".join(chunks)
+            body += chunk
+        return body
 
-    async def _inflated(self, receive: Receive, inflater: Inflater) -> bytes:
-        pieces: list[bytes] = []
+    async def _inflated(self, receive: Receive, inflater: Inflater) -> bytearray:
+        body = bytearray()
         sent = 0
         more = True
         while more:
@@ -165,15 +149,14 @@ class HeldBody:
             self._reader.check_sent(sent)
             for piece in inflater.feed(chunk):
                 self._hold(len(piece))
-                pieces.append(piece)
+                body += piece
                 await asyncio.sleep(0)  # others are served between two pieces
         inflater.finish()
-        return b"".join(pieces)
+        return body
 
     def _hold(self, size: int) -> None:
-        before = self._size
+        self._reader.hold(size, self._size, self._sender)
         self._size += size
-        self._reader.hold(size, before, self._sender)
 
     def _release(self) -> None:
         self._reader.release(self._size, self._sender)

@@ -13,9 +13,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from watchtower_collector.body import TooMuchAtOnceError
+from watchtower_collector.room import QueueFullError, TooMuchAtOnceError
 from watchtower_collector.store import StoreUnavailableError
-from watchtower_collector.writer import QueueFullError
+from watchtower_collector.strict_json import MAX_VALUES, TooManyValuesError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +67,7 @@ def _parameters(_request: Request, error: Exception) -> Response:
 def _queue_full(_request: Request, _error: Exception) -> Response:
     return error_response(
         503,
-        "too many events are waiting to be written; try again",
+        "too much is waiting to be written; try again",
         {"Retry-After": str(QUEUE_FULL_SECONDS)},
         reason="queue_full",
     )
@@ -76,9 +76,15 @@ def _queue_full(_request: Request, _error: Exception) -> Response:
 def _too_much_at_once(_request: Request, _error: Exception) -> Response:
     return error_response(
         503,
-        "other requests with this token are on their way, and large: finish them first",
+        "other requests with this token are on their way, large or many: finish them first",
         {"Retry-After": str(QUEUE_FULL_SECONDS)},
         reason="too_much_at_once",
+    )
+
+
+def _too_many_values(_request: Request, _error: Exception) -> Response:
+    return error_response(
+        413, f"the body holds more than {MAX_VALUES} values: send fewer events at a time"
     )
 
 
@@ -103,5 +109,6 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _parameters)
     app.add_exception_handler(QueueFullError, _queue_full)
     app.add_exception_handler(TooMuchAtOnceError, _too_much_at_once)
+    app.add_exception_handler(TooManyValuesError, _too_many_values)
     app.add_exception_handler(StoreUnavailableError, _unavailable)
     app.add_exception_handler(Exception, _defect)

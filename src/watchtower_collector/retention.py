@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from watchtower_collector.room import QueueFullError
 from watchtower_collector.steady_clock import SteadyClock
 from watchtower_collector.store import StoreUnavailableError
 from watchtower_collector.store.retention import (
@@ -18,7 +19,6 @@ from watchtower_collector.store.retention import (
     forget_hosts,
 )
 from watchtower_collector.timestamps import now_us
-from watchtower_collector.writer import QueueFullError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

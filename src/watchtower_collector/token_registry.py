@@ -8,10 +8,10 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from watchtower_collector.room import QueueFullError
 from watchtower_collector.store import StoreUnavailableError
 from watchtower_collector.store.tokens import Token, all_tokens, note_use
 from watchtower_collector.timestamps import now_us
-from watchtower_collector.writer import QueueFullError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from watchtower_collector.bell import Bell
 from watchtower_collector.logs import Throttle
+from watchtower_collector.room import QueueFullError, Room
 from watchtower_collector.store import Refused, StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from watchtower_collector.room import Sender
     from watchtower_collector.store import EventStore, Outcome, Row, T
 
 # One transaction's size: past a few thousand events fsync is already shared by enough of them.
@@ -31,17 +33,17 @@ _PROBE_ILL_SECONDS = 1.0
 STALL_SECONDS = 30.0
 _TIDY_SECONDS = 60.0
 _FULL_LINE_SECONDS = 10.0
+# Of admins and of the collector itself; they have room of their own, or whoever sends events
+# without end could not be stopped: revoking a token is a call.
+MAX_CALLS = 1_000
 
 _log = logging.getLogger(__name__)
-
-
-class QueueFullError(Exception):
-    """The writer has more waiting than it may hold; ask again in a moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Submission:
     rows: Sequence[Row]
+    sender: Sender
     answer: asyncio.Future[list[Outcome]]
 
 
@@ -64,15 +66,18 @@ class Writer:
     """Owns the store's writing side. Its methods are called from one event loop."""
 
     def __init__(self, store: EventStore, capacity: int) -> None:
-        """Write to ``store``; at most ``capacity`` events wait or are being committed."""
+        """Write to ``store``; at most ``capacity`` events wait or are being committed.
+
+        Half of them may be one host's: it cannot keep the others out.
+        """
         self.bell = Bell()
         # Told the seconds that a commit of events took, in the writer's thread.
         self.on_commit: Callable[[float], None] = lambda _seconds: None
         self._store = store
-        self._capacity = capacity
         self._submissions: queue.SimpleQueue[_Submission | _Call | None] = queue.SimpleQueue()
-        # Events and calls waiting or being committed; touched by the event loop only.
-        self._held = 0
+        # What waits or is being committed; touched by the event loop only.
+        self._room = Room(capacity, capacity // 2)
+        self._calls = 0
         self._full = Throttle(_FULL_LINE_SECONDS)
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -96,15 +101,21 @@ class Writer:
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
 
-    async def append(self, rows: Sequence[Row]) -> list[Outcome]:
+    async def append(self, rows: Sequence[Row], sender: Sender = None) -> list[Outcome]:
         """Return the outcomes of ``rows`` once they are committed and on disk.
 
         Raises:
             QueueFullError: too much is waiting; nothing was taken.
+            TooMuchAtOnceError: too much of this sender is waiting; nothing was taken.
             StoreUnavailableError: none of them is stored.
         """
-        loop = self._hold(len(rows))
-        submission = _Submission(rows, loop.create_future())
+        loop = self._check_running()
+        try:
+            self._room.take(len(rows), sender)
+        except QueueFullError:
+            self._report_full()
+            raise
+        submission = _Submission(rows, sender, loop.create_future())
         self._submissions.put(submission)
         return await submission.answer
 
@@ -114,23 +125,21 @@ class Writer:
         An exception of ``work`` undoes what it wrote, and is passed on.
 
         Raises:
-            QueueFullError: too much is waiting; nothing was done.
+            QueueFullError: too many calls are waiting; nothing was done.
             StoreUnavailableError: nothing of it is stored.
         """
-        loop = self._hold(1)
+        loop = self._check_running()
+        if self._calls >= MAX_CALLS:
+            raise QueueFullError
+        self._calls += 1
         call = _Call(work, loop.create_future())
         self._submissions.put(call)
         result: T = await call.answer
         return result
 
-    def _hold(self, events: int) -> asyncio.AbstractEventLoop:
-        """Count what is handed in against the capacity."""
+    def _check_running(self) -> asyncio.AbstractEventLoop:
         if self._stopping or self._loop is None:
             raise StoreUnavailableError("stopping", "the collector is stopping")
-        if self._held + events > self._capacity:
-            self._report_full()
-            raise QueueFullError
-        self._held += events
         return self._loop
 
     def _report_full(self) -> None:
@@ -139,14 +148,14 @@ class Writer:
             _log.warning(
                 "%d events wait to be written; sending agents away for a moment (%d times more "
                 "since the last such line)",
-                self._held,
+                self.held,
                 refused,
             )
 
     @property
     def held(self) -> int:
-        """How many events and calls wait, or are being committed."""
-        return self._held
+        """How many events wait, or are being committed."""
+        return self._room.held
 
     @property
     def alive(self) -> bool:
@@ -272,7 +281,7 @@ class Writer:
         start = 0
         for submission in batch:
             end = start + len(submission.rows)
-            self._held -= len(submission.rows)
+            self._room.give_back(len(submission.rows), submission.sender)
             if submission.answer.done():
                 pass  # its request was cancelled
             elif failure is not None:
@@ -282,7 +291,7 @@ class Writer:
             start = end
 
     def _answer_call(self, call: _Call, result: Any, failure: Exception | None) -> None:  # noqa: ANN401  # whatever the work returns
-        self._held -= 1
+        self._calls -= 1
         if call.answer.done():
             return  # its request was cancelled
         if failure is not None:

@@ -1,11 +1,13 @@
 """What clients can do wrong, by mistake or on purpose, to a real process."""
 
+import asyncio
 import contextlib
 import gzip
 import re
 import resource
 import select
 import socket
+import threading
 import time
 from pathlib import Path
 
@@ -99,6 +101,58 @@ def test_one_host_cannot_keep_the_others_out(running, agent, admin, make_event):
         pass  # until the collector has seen that they are gone
 
 
+@pytest.fixture
+def slow_disk(client, monkeypatch):
+    """An event that a commit of events waits for."""
+    ready, real = threading.Event(), client.store.append
+
+    def append(rows):
+        assert ready.wait(60)
+        return real(rows)
+
+    monkeypatch.setattr(client.store, "append", append)
+    yield ready
+    ready.set()
+
+
+def test_one_host_cannot_fill_the_queue(client, slow_disk, agent, admin, make_event):
+    """While the disk is slow, half of it is for the others, and its token can be revoked."""
+    made = client.request("POST", "/admin/tokens", json={"hostname": "bad"}, headers=admin).json()
+    bad = {"X-Login-Alert-Token": made["token"]}
+    flood = [make_event(hostname="bad", event_id=...)] * 1_000
+
+    async def scenario():
+        def post(document, headers):
+            return asyncio.create_task(client._http.post("/login", json=document, headers=headers))
+
+        waiting = [post(flood, bad) for _ in range(14)]
+        async with asyncio.timeout(60):
+            done = set()
+            while len(done) < 4:
+                done, _ = await asyncio.wait(waiting, timeout=0.05)
+            genuine = [post([make_event() for _ in range(1_000)], agent) for _ in range(10)]
+            while client.writer.held < 20_000:
+                await asyncio.sleep(0.005)
+            url = f"/admin/tokens/{made['id']}"
+            revoking = asyncio.create_task(client._http.delete(url, headers=admin))
+            await asyncio.sleep(0)
+            slow_disk.set()
+            revoked = await revoking
+            answers = [task.result() for task in done]
+            taken = await asyncio.gather(*genuine, *(set(waiting) - done))
+        return answers, revoked, taken, await post(flood, bad)
+
+    refused, revoked, taken, after = client.portal.call(scenario)
+    for response in refused:
+        assert response.status_code == 503
+        assert response.json()["error"]["reason"] == "too_much_at_once"
+        assert int(response.headers["Retry-After"]) > 0
+    assert {response.status_code for response in taken} == {201}
+    assert len(taken) == 20
+    assert revoked.status_code == 200
+    assert after.status_code == 401
+
+
 @pytest.mark.parametrize("lines", [["Content-Length: 104857600"], ["Transfer-Encoding: chunked"]])
 def test_a_body_of_100_mib_is_refused_before_it_came(running, agent, lines):
     before = peak_mib(running)
@@ -122,13 +176,15 @@ def test_a_bomb_is_refused_at_the_limit(running, agent, make_event):
 
 
 HOSTILE = {
-    "deep arrays": (b"[" * 1_000_000, 422),
-    "deep objects": (b'{"a":' * 200_000, 422),
-    "deep and closed": (b"[" * 500_000 + b"]" * 500_000, 422),
-    "deep in a field": (EVENT % (b'"user":' + b"[" * 100_000 + b"]" * 100_000), 422),
+    "deep arrays": (b"[" * 50_000, 422),
+    "deeper arrays": (b"[" * 1_000_000, 413),
+    "deep objects": (b'{"a":' * 50_000, 422),
+    "deep and closed": (b"[" * 50_000 + b"]" * 50_000, 422),
+    "deep in a field": (EVENT % (b'"user":' + b"[" * 50_000 + b"]" * 50_000), 422),
     "many empty arrays": (b"[" + b"[]," * 300_000 + b"[]]", 413),
-    "many keys": (b"{" + b",".join(b'"%d":1' % n for n in range(80_000)) + b"}", 422),
-    "one key again and again": (b"{" + b'"type":1,' * 100_000 + b'"a":1}', 422),
+    "many keys": (b"{" + b",".join(b'"%d":1' % n for n in range(60_000)) + b"}", 422),
+    "more keys": (b"{" + b",".join(b'"%d":1' % n for n in range(80_000)) + b"}", 413),
+    "one key again and again": (b"{" + b'"type":1,' * 60_000 + b'"a":1}', 422),
     "NaN": (EVENT % b'"uid":NaN', 422),
     "Infinity": (EVENT % b'"uid":-Infinity', 422),
     "too large for a float": (EVENT % b'"uid":1e999', 422),
@@ -156,10 +212,35 @@ def test_hostile_json_is_an_answer(client, agent, body, status):
     assert client.get("/healthz").status_code == 200
 
 
-def test_hostile_json_uses_bounded_memory(running, agent, make_event):
+def filled(unit):
+    """Return a body as large as it may be: an event, and many small things beside it."""
+    event = EVENT % b'"user":"a"'
+    count = (8 * MIB - len(event) - 4) // (len(unit) + 1)
+    return b"[" + event + b",[" + b",".join([unit] * count) + b"]]"
+
+
+LARGE = {
+    "empty objects": (filled(b"{}"), 413),
+    "empty arrays": (filled(b"[]"), 413),
+    "arrays in arrays": (filled(b"[[]]"), 413),
+    "small objects": (filled(b'{"":0}'), 413),
+    "objects in objects": (filled(b'{"a":{}}'), 413),
+    "short texts": (filled(b'"ab"'), 413),
+    "long numbers": (filled(b"9" * 4_299), 201),
+    "escapes": (filled(b'"%s"' % (rb"\u0041" * 1_000_000)), 201),
+    "quotes": (filled(b'"%s"' % (rb"\"," * 2_500_000)), 201),
+    "wide text": (filled(b'"%s\xf0\x9f\x98\x80"' % (b"a" * 8_000_000)), 201),
+}
+
+
+def test_hostile_json_uses_bounded_memory(collector, agent, make_event):
+    """With the default limit, of which gzip makes the best: 12 KB inflate to 8 MiB."""
+    running = collector.start()
     before = peak_mib(running)
-    for body, status in HOSTILE.values():
-        response = httpx.post(f"{running.url}/login", content=body, headers=agent, timeout=60)
+    headers = {**agent, "Content-Encoding": "gzip"}
+    for body, status in (*HOSTILE.values(), *LARGE.values()):
+        sent = gzip.compress(body)
+        response = httpx.post(f"{running.url}/login", content=sent, headers=headers, timeout=60)
         assert response.status_code == status
     assert peak_mib(running) - before < 100
     assert running.post(make_event()).status_code == 201

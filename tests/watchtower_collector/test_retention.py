@@ -7,11 +7,12 @@ import sqlalchemy as sa
 from watchtower_collector import retention as retention_module
 from watchtower_collector.reader import Reader
 from watchtower_collector.retention import Bounds, Retention
+from watchtower_collector.room import QueueFullError
 from watchtower_collector.store import StoreUnavailableError
 from watchtower_collector.store.audit import note
 from watchtower_collector.store.retention import CHUNK, delete_old
 from watchtower_collector.store.schema import AUDIT, EVENTS, HOSTS
-from watchtower_collector.writer import QueueFullError, Writer
+from watchtower_collector.writer import Writer
 
 DAY = 86_400_000_000
 NOW = 20_000 * DAY

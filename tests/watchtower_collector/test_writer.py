@@ -7,8 +7,9 @@ import anyio
 import pytest
 
 from watchtower_collector import writer as writer_module
+from watchtower_collector.room import QueueFullError, TooMuchAtOnceError
 from watchtower_collector.store import Stored, StoreUnavailableError
-from watchtower_collector.writer import QueueFullError, Writer
+from watchtower_collector.writer import Writer
 
 DEADLINE = 60
 
@@ -302,22 +303,52 @@ def test_what_a_call_raises_is_its_callers_and_no_trouble_of_the_store():
     run(scenario, store)
 
 
-def test_calls_count_against_the_capacity():
+def test_calls_have_room_of_their_own(monkeypatch):
+    """However many events wait, an admin can revoke the token of whoever sends them."""
+    monkeypatch.setattr(writer_module, "MAX_CALLS", 2)
     store = HeldStore()
 
     async def scenario(writer):
-        appending = asyncio.create_task(writer.append(rows(0)))
+        appending = asyncio.create_task(writer.append(rows(*range(10))))
         await in_commit(store)
-        calling = asyncio.create_task(writer.call(len))
+        with pytest.raises(QueueFullError):
+            await writer.append(rows(10))
+        calling = [asyncio.create_task(writer.call(len)) for _ in range(2)]
         await asyncio.sleep(0)
+        assert writer.held == 10
         with pytest.raises(QueueFullError):
             await writer.call(len)
         store.leave.release()
-        assert await appending == [Stored(0)]
-        assert await calling == 1
+        assert len(await appending) == 10
+        assert await asyncio.gather(*calling) == [1, 1]
         assert await writer.call(len) == 1, "they are given back"
 
-    run(scenario, store, capacity=2)
+    run(scenario, store, capacity=10)
+
+
+def test_one_sender_holds_half_of_the_room_at_the_most():
+    store = HeldStore()
+
+    async def scenario(writer):
+        waiting = [asyncio.create_task(writer.append(rows(*range(4)), "bad"))]
+        await in_commit(store)
+        with pytest.raises(TooMuchAtOnceError):
+            await writer.append(rows(4, 5), "bad")
+        for number, sender in enumerate(("bad", "good", None, None, None, None)):
+            waiting.append(asyncio.create_task(writer.append(rows(number), sender)))
+            await asyncio.sleep(0)
+        with pytest.raises(TooMuchAtOnceError):
+            await writer.append(rows(6), "bad")
+        with pytest.raises(QueueFullError):
+            await writer.append(rows(6), "good")
+        assert writer.held == 10
+        store.leave.release(2)
+        await asyncio.gather(*waiting)
+        assert writer.held == 0
+        store.leave.release()
+        assert len(await writer.append(rows(*range(9)), "bad")) == 9, "alone it may have more"
+
+    run(scenario, store, capacity=10)
 
 
 def test_a_call_that_waits_at_the_end_is_done():

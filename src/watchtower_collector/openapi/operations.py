@@ -57,7 +57,7 @@ _BODY_ERRORS: Answers = {
 
 _LOGIN = Operation(
     "Hand in events",
-    "Stores one event or an array of up to 1,000, and answers when they are on disk. An event_id "
+    "Stores one event or an array of up to 1,000, and answers when they are on disk. An event "
     "that is stored already is acknowledged and not stored again. The body may be compressed "
     "with Content-Encoding: gzip.",
     AGENT,
@@ -93,7 +93,7 @@ _LOGIN = Operation(
         **DEFECT,
         "503": error(
             "Too much is waiting, or the store cannot write now.",
-            "too many events are waiting to be written; try again",
+            "too much is waiting to be written; try again",
             "Retry-After",
             reason="queue_full",
         ),

@@ -38,7 +38,7 @@ class Stored(BaseModel):
     """One event is stored."""
 
     status: Literal["ok"]
-    id: Annotated[Id, Field(description="Its id; of a repeated event_id, the first one's.")]
+    id: Annotated[Id, Field(description="Its id; of a repeated event, the first one's.")]
 
 
 class StoredOne(BaseModel):

@@ -1,6 +1,8 @@
 """``POST /login``: events come in."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from fastapi import HTTPException
 from starlette.requests import Request
@@ -13,6 +15,7 @@ from watchtower_collector.body import BodyReader
 from watchtower_collector.errors import error_response, json_response
 from watchtower_collector.event import RefusedEventError, event_row, parse_event
 from watchtower_collector.metrics import Metrics
+from watchtower_collector.room import Sender
 from watchtower_collector.store import Duplicate, Outcome, Refused, Row, Stored
 from watchtower_collector.store.restore_note import RestoreNote
 from watchtower_collector.strict_json import loads
@@ -23,7 +26,17 @@ MAX_EVENTS = 1_000  # in one array
 # Tells agents that what they had acknowledgements for is missing, and since when.
 RESTORED_HEADER = "Watchtower-Restored"
 
+Error = dict[str, Any]  # of one event
 Names = Collection[str] | None  # of the hosts that the token speaks for; None for all
+
+
+@dataclass(frozen=True, slots=True)
+class _Posted:
+    """What a body says: rows to store, and by their places the events that are none."""
+
+    is_array: bool
+    rows: list[Row]
+    refused: dict[int, Error]
 
 
 class Login:
@@ -54,51 +67,31 @@ class Login:
         async with self._bodies.read(request, sender) as body:
             # Again: it may have been revoked while the body was on its way.
             names = self._agent.admit(request)
-            response = await self._answer(body, names)
+            try:
+                posted = _read(body, names)
+            except ValueError as error:
+                response = error_response(422, str(error))
+            except _ForeignHostError as error:
+                response = error_response(
+                    403, str(error), reason="foreign_host", event=error.event
+                )
+            else:
+                del body  # what waits to be written is the rows, once
+                response = await self._store(posted, sender)
         await response(scope, receive, send)
 
-    async def _answer(self, body: bytes, names: Names) -> Response:
-        try:
-            document = loads(body)
-        except ValueError as error:
-            return error_response(422, str(error))
-        try:
-            if isinstance(document, list):
-                return await self._take_array(document, names)
-            return await self._take_one(document, names)
-        except _ForeignHostError as error:
-            return error_response(403, str(error), reason="foreign_host", event=error.event)
-
-    async def _take_one(self, document: object, names: Names) -> Response:
-        try:
-            row = _checked(0, document, names, now_us())
-        except RefusedEventError as error:
-            self._metrics.count_events(0, 0, 1)
-            return error_response(422, error.message, event=0, field=error.field)
-        (outcome,) = await self._writer.append([row])
-        self._count([outcome], 0)
+    async def _store(self, posted: _Posted, sender: Sender) -> Response:
+        outcomes = await self._writer.append(posted.rows, sender) if posted.rows else []
+        self._count(outcomes, len(posted.refused))
+        if posted.is_array:
+            results = _results(posted.refused, outcomes)
+            return json_response({"status": "ok", "results": results}, 201, self._headers)
+        if posted.refused:
+            return error_response(422, **posted.refused[0])
+        (outcome,) = outcomes
         if isinstance(outcome, Refused):
-            return error_response(422, outcome.message, event=0, field="")
+            return error_response(422, **_error(0, "", outcome.message))
         return json_response({"status": "ok", "id": outcome.id}, 201, self._headers)
-
-    async def _take_array(self, documents: list[object], names: Names) -> Response:
-        if len(documents) > MAX_EVENTS:
-            raise HTTPException(413, f"{len(documents)} events in one array: at most {MAX_EVENTS}")
-        received_at = now_us()
-        rows: list[Row] = []
-        results: list[dict[str, object]] = [{}] * len(documents)
-        places: list[int] = []
-        for index, document in enumerate(documents):
-            try:
-                rows.append(_checked(index, document, names, received_at))
-                places.append(index)
-            except RefusedEventError as error:
-                results[index] = _rejected(index, error.field, error.message)
-        outcomes = await self._writer.append(rows) if rows else []
-        self._count(outcomes, len(documents) - len(rows))
-        for index, outcome in zip(places, outcomes, strict=True):
-            results[index] = _result(index, outcome)
-        return json_response({"status": "ok", "results": results}, 201, self._headers)
 
     def _count(self, outcomes: Sequence[Outcome], rejected: int) -> None:
         stored = sum(isinstance(outcome, Stored) for outcome in outcomes)
@@ -123,22 +116,49 @@ class _ForeignHostError(Exception):
         )
 
 
-def _checked(index: int, document: object, names: Names, received_at: int) -> Row:
-    event = parse_event(document)
-    if names is not None and event.hostname not in names:
-        raise _ForeignHostError(index, event.hostname, names)
-    return event_row(event, received_at)
+def _read(body: bytes | bytearray, names: Names) -> _Posted:
+    """Read a body.
+
+    Raises:
+        ValueError: it is not JSON.
+        TooManyValuesError: it is too much of it.
+        HTTPException: 413 too many events.
+        _ForeignHostError: an event is not the sender's to tell.
+    """
+    document = loads(body)
+    documents = document if isinstance(document, list) else [document]
+    if len(documents) > MAX_EVENTS:
+        raise HTTPException(413, f"{len(documents)} events in one array: at most {MAX_EVENTS}")
+    received_at = now_us()
+    rows: list[Row] = []
+    refused: dict[int, Error] = {}
+    for index, one in enumerate(documents):
+        try:
+            event = parse_event(one)
+            if names is not None and event.hostname not in names:
+                raise _ForeignHostError(index, event.hostname, names)
+            rows.append(event_row(event, received_at))
+        except RefusedEventError as error:
+            refused[index] = _error(index, error.field, error.message)
+    return _Posted(documents is document, rows, refused)
 
 
-def _result(index: int, outcome: Outcome) -> dict[str, object]:
-    if isinstance(outcome, Refused):
-        return _rejected(index, "", outcome.message)
-    status = "duplicate" if isinstance(outcome, Duplicate) else "ok"
-    return {"status": status, "id": outcome.id}
+def _results(refused: dict[int, Error], outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """Return a result for each event of an array, in order."""
+    results = []
+    taken = iter(outcomes)
+    for index in range(len(refused) + len(outcomes)):
+        error = refused.get(index)
+        if error is None:
+            outcome = next(taken)
+            if not isinstance(outcome, Refused):
+                status = "duplicate" if isinstance(outcome, Duplicate) else "ok"
+                results.append({"status": status, "id": outcome.id})
+                continue
+            error = _error(index, "", outcome.message)
+        results.append({"status": "rejected", "error": error})
+    return results
 
 
-def _rejected(index: int, field: str, message: str) -> dict[str, object]:
-    return {
-        "status": "rejected",
-        "error": {"event": index, "field": field, "message": message},
-    }
+def _error(event: int, field: str, message: str) -> Error:
+    return {"event": event, "field": field, "message": message}

@@ -48,7 +48,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """Its ``event_id`` was committed before, under this id."""
+    """The same event was committed before, under this id, with the same ``event_id``."""
 
     id: int
 
@@ -69,7 +69,9 @@ class EventStore(Protocol):
     def append(self, rows: Sequence[Row]) -> list[Outcome]:
         """Commit ``rows`` in one transaction and return one outcome for each, in order.
 
-        On return they are on disk. Called from one thread only, the writer's.
+        On return they are on disk. Called from one thread only, the writer's. An ``event_id`` that
+        another event has already does not keep one out: it is stored with a different one, by
+        which it is recognized as well when it comes again.
 
         Raises:
             StoreUnavailableError: none of them is stored.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import time
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from watchtower_collector.logs import Throttle
 from watchtower_collector.store import (
     READERS,
     Duplicate,
@@ -20,6 +22,7 @@ from watchtower_collector.store import (
     StoreUnusableError,
     T,
 )
+from watchtower_collector.store.event_identity import COMPARED, essence, essence_of, id_beside
 from watchtower_collector.store.hosts import note_hosts
 from watchtower_collector.store.many_rows import MAX_ROWS, ManyRows
 from watchtower_collector.store.migrations import migrate
@@ -36,19 +39,27 @@ from watchtower_collector.store.sqlite_upkeep import (
 from watchtower_collector.timestamps import now_us
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from watchtower_collector.store.event_identity import Essence
 
 READ_DEADLINE_SECONDS = 30.0
 _BUSY_MS = 5_000
 _STATISTICS_SECONDS = 3_600.0
 _PREPARED = 2 * MAX_ROWS + 64  # statements kept: events and hosts in any number, and the others
 _LOOKUP = 500  # event ids in one IN list
+# How often an id beside a taken one is looked for. The first is free, unless somebody who knew of
+# the event has taken that on purpose as well.
+_IDS_BESIDE = 3
+_CONTESTED_LINE_SECONDS = 10.0
 _INSERT = insert(EVENTS).on_conflict_do_nothing(index_elements=[EVENTS.c.event_id])
 _INSERT_MANY = ManyRows(_INSERT)
 _LAST_ID = sa.text("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
 # What the database says of one row, never of itself: a value too large, of the wrong kind, …
 _ROW_ERRORS = (sa.exc.IntegrityError, sa.exc.DataError, OverflowError, UnicodeError)
+
+_log = logging.getLogger(__name__)
 
 
 def _prepare_file(path: Path) -> None:
@@ -132,6 +143,7 @@ class SQLiteStore:
         sa.event.listen(self._read_engine, "begin", _begin_reading)
         self._writer: sa.Connection | None = None
         self._statistics_due = 0.0
+        self._contested = Throttle(_CONTESTED_LINE_SECONDS)
 
     def append(self, rows: Sequence[Row]) -> list[Outcome]:
         """See :class:`~watchtower_collector.store.EventStore`."""
@@ -210,8 +222,7 @@ class SQLiteStore:
             if _INSERT_MANY.execute(connection, numbered) == len(rows):
                 note_hosts(connection, rows)
                 return [Stored(row["id"]) for row in numbered]
-            stored = _ids_of(connection, (row["event_id"] for row in rows))
-            outcomes = [_outcome(row, stored) for row in numbered]
+            outcomes = self._settle(connection, numbered)
             note_hosts(connection, _newly_stored(rows, outcomes))
         return outcomes
 
@@ -225,29 +236,66 @@ class SQLiteStore:
                 try:
                     with connection.begin_nested():
                         connection.execute(_INSERT, numbered)
+                        outcomes += self._settle(connection, [numbered])
                 except _ROW_ERRORS as error:
                     outcomes.append(Refused(f"the database refuses it: {_driver_words(error)}"))
-                    continue
-                stored = _ids_of(connection, [row["event_id"]])
-                outcomes.append(_outcome(numbered, stored))
             note_hosts(connection, _newly_stored(rows, outcomes))
         return outcomes
 
+    def _settle(self, connection: sa.Connection, rows: Sequence[Row]) -> list[Outcome]:
+        """Return the outcomes of rows, some of which were kept out because their id is taken.
 
-def _ids_of(connection: sa.Connection, event_ids: Iterable[bytes | None]) -> dict[bytes, int]:
-    wanted = [event_id for event_id in event_ids if event_id is not None]
-    found: dict[bytes, int] = {}
-    for start in range(0, len(wanted), _LOOKUP):
-        some = wanted[start : start + _LOOKUP]
-        statement = sa.select(EVENTS.c.event_id, EVENTS.c.id).where(EVENTS.c.event_id.in_(some))
-        found.update((event_id, id_) for event_id, id_ in connection.execute(statement))
-    return found
+        Taken by the same event: it is a duplicate. Taken by another one: that one must not hide
+        it, so it is stored now, under an id beside the taken one.
+        """
+        outcomes: dict[int, Outcome] = {}
+        unsettled, tries = list(rows), 0
+        while unsettled:
+            beside: list[Row] = []
+            for start in range(0, len(unsettled), _LOOKUP):
+                some = unsettled[start : start + _LOOKUP]
+                stored = _stored_under(connection, {row["event_id"] for row in some})
+                for row in some:
+                    own: int = row["id"]
+                    first, what = stored.get(row["event_id"], (own, ()))
+                    if first == own:
+                        outcomes[own] = Stored(own)
+                    elif what == essence_of(row):
+                        outcomes[own] = Duplicate(first)
+                    else:
+                        self._report_contested(row, what[0])
+                        free = id_beside(row) if tries < _IDS_BESIDE else None
+                        beside.append({**row, "event_id": free})
+            if beside:
+                _INSERT_MANY.execute(connection, beside)
+            unsettled, tries = beside, tries + 1
+        return [outcomes[row["id"]] for row in rows]
+
+    def _report_contested(self, row: Row, other_host: str) -> None:
+        held = self._contested.admit()
+        if held is not None:
+            _log.warning(
+                "%s sends an event whose event_id, %s, is that of another one, of %s; it is kept "
+                "under an id of its own. Somebody with an agent's token makes up ids; or, when "
+                "both are one host, an agent of another version read the journal again (%d times "
+                "more since the last such line)",
+                ascii(row["hostname"]),
+                row["event_id"].hex(),
+                ascii(other_host),
+                held,
+            )
 
 
-def _outcome(row: Row, stored: dict[bytes, int]) -> Outcome:
-    own: int = row["id"]
-    first = stored.get(row["event_id"], own)
-    return Stored(own) if first == own else Duplicate(first)
+def _stored_under(
+    connection: sa.Connection, event_ids: set[bytes | None]
+) -> dict[bytes, tuple[int, Essence]]:
+    """Return under which id the events of these ids are stored, and what they are."""
+    wanted = event_ids - {None}
+    if not wanted:
+        return {}
+    columns = (EVENTS.c[name] for name in ("event_id", "id", *COMPARED))
+    rows = connection.execute(sa.select(*columns).where(EVENTS.c.event_id.in_(wanted)))
+    return {event_id: (id_, essence(tuple(what))) for event_id, id_, *what in rows}
 
 
 def _newly_stored(rows: Sequence[Row], outcomes: Sequence[Outcome]) -> list[Row]:

@@ -2,10 +2,12 @@ import asyncio
 import gzip
 import json
 import re
+import tracemalloc
 
 import httpx
 import pytest
 
+from watchtower_collector.room import Room
 from watchtower_collector.store import StoreUnavailableError
 from watchtower_collector.store.restore_note import note_restore
 
@@ -97,9 +99,15 @@ def test_a_thousand_events_and_no_more(client, make_event):
     assert {result["status"] for result in results} == {"ok"}
 
 
+def test_more_values_than_a_thousand_events_have(client, make_event):
+    error = error_of(client.post([make_event(), [[]] * 40_000]), 413)
+    assert "send fewer events" in error["message"]
+    assert client.events() == []
+
+
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"null", b'"login"', b"[" * 100_000, b'{"a": NaN}', b"1" * 5_000, b"\xff"],
+    [b"", b"{", b"null", b'"login"', b"[" * 50_000, b'{"a": NaN}', b"1" * 5_000, b"\xff"],
     ids=lambda body: repr(body[:8]),
 )
 def test_a_body_that_is_no_event(client, body):
@@ -108,7 +116,7 @@ def test_a_body_that_is_no_event(client, body):
 
 def test_numbers_out_of_every_range(client):
     body = b'{"type":"login","timestamp":"2026-01-01T00:00:00Z","hostname":"h","spool_depth":%s}'
-    for number in (b"1e999", b"-1e999", b"9" * 4_000):
+    for number in (b"1e999", b"-1e999", b"9" * 4_000, b"9" * 5_000):
         assert error_of(client.post(body % number), 422)["field"] == "spool_depth"
 
 
@@ -222,7 +230,7 @@ class Body(httpx.AsyncByteStream):
     async def __aiter__(self):
         for _ in range(self.times):
             self.given += 1
-            yield self.piece
+            yield bytes(bytearray(self.piece))  # a new one
 
 
 def test_a_body_that_is_declared_too_large_is_not_read(run_app, environment, store, agent):
@@ -246,6 +254,37 @@ def test_without_the_token_nothing_is_read(client):
     body = Body(b" " * 1_000, 10_000)
     error_of(client.request("POST", "/login", content=body), 401)
     assert body.given == 0
+
+
+@pytest.fixture
+def traced():
+    """A function that returns the bytes that Python holds now, and held at the most."""
+    tracemalloc.start()
+    yield tracemalloc.get_traced_memory
+    tracemalloc.stop()
+
+
+def test_a_body_in_small_pieces_takes_no_more_than_its_size(client, agent, traced):
+    before = traced()[0]
+    response = client.request("POST", "/login", headers=agent, content=Body(b"  ", 200_000))
+    error_of(response, 422)
+    assert traced()[1] - before < 4_000_000
+
+
+def test_while_events_wait_only_they_are_held(client, make_event, monkeypatch, traced):
+    """Not the body, nor what else it said."""
+    real = client.store.append
+    held = []
+
+    def append(rows):
+        held.append(traced()[0])
+        return real(rows)
+
+    monkeypatch.setattr(client.store, "append", append)
+    body = gzip.compress(json.dumps([make_event(), " " * 4_000_000]).encode())
+    before = traced()[0]
+    assert gzipped(client, body).status_code == 201
+    assert held[0] - before < 1_000_000
 
 
 def test_all_bodies_together_are_bounded(run_app, environment, store, agent, make_event):
@@ -283,8 +322,7 @@ def test_all_bodies_together_are_bounded(run_app, environment, store, agent, mak
 
 
 def test_a_full_queue_asks_to_come_again(client, make_event, monkeypatch):
-    # One more than the event that must be taken: the writer has work of its own now and then.
-    monkeypatch.setattr(client.writer, "_capacity", 2)
+    monkeypatch.setattr(client.writer, "_room", Room(2, 1))
     response = client.post([make_event(), make_event(), make_event()])
     assert error_of(response, 503)["reason"] == "queue_full"
     assert int(response.headers["Retry-After"]) > 0

@@ -75,6 +75,33 @@ def test_a_token_speaks_for_its_host_only(make, say, client, make_event):
     assert client.events() == [], "nothing of the array is stored"
 
 
+@pytest.mark.parametrize("thief", ["web-1", "web-2"])
+def test_a_stolen_token_hides_no_event(make, client, make_event, thief):
+    """Not even by using the ids of its events first, which local users of the host can know."""
+
+    def post(hostname, body):
+        headers = {"X-Login-Alert-Token": tokens[hostname]}
+        response = client.request("POST", "/login", headers=headers, json=body)
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    tokens = {name: make(hostname=name)["token"] for name in ("web-1", "web-2")}
+    logins = [make_event(hostname="web-1", user=name) for name in ("alice", "bob")]
+    mine = [{**login, "hostname": thief, "type": "heartbeat", "user": None} for login in logins]
+    taken = [result["id"] for result in post(thief, mine)["results"]]
+    alone = post("web-1", logins[0])
+    assert alone["status"] == "ok"
+    results = post("web-1", logins)["results"]
+    assert results[0] == {"status": "duplicate", "id": alone["id"]}
+    assert results[1]["status"] == "ok"
+    assert post("web-1", logins[0]) == alone
+    bob, alice, *heartbeats = client.events()
+    assert (alice["user"], alice["id"]) == ("alice", alone["id"])
+    assert (bob["user"], bob["id"]) == ("bob", results[1]["id"])
+    assert [event["id"] for event in heartbeats] == taken[::-1]
+    assert len({event["event_id"] for event in (bob, alice, *heartbeats)}) == 4
+
+
 def test_a_token_made_elsewhere_is_registered_once(make, say, listed):
     assert say(ELSEWHERE) == 401
     first = make(hostname="web-1", token_sha256=SHA256)

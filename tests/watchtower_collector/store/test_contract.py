@@ -5,6 +5,7 @@ import sqlalchemy as sa
 
 from watchtower_collector.addresses import network_range
 from watchtower_collector.store import Duplicate, Refused, Stored, StoreUnavailableError
+from watchtower_collector.store.event_identity import id_beside
 from watchtower_collector.store.matching import Texts
 from watchtower_collector.store.query import EventQuery, Position, page
 from watchtower_collector.store.schema import AUDIT
@@ -80,6 +81,118 @@ def test_a_large_batch_that_is_sent_again_is_recognized(store, make_row):
     again = store.append([*rows, make_row()])
     assert again[:-1] == [Duplicate(id_) for id_ in ids]
     assert isinstance(again[-1], Stored)
+
+
+ID = "ab" * 16
+OTHERWISE = {
+    "hostname": "web-2",
+    "type": "heartbeat",
+    "timestamp": "2026-03-14T09:26:54Z",
+    "user": "bob",
+    "source_ip": "203.0.113.8",
+    "raw_message": "Accepted password for bob",
+}
+
+
+@pytest.fixture
+def make_taken(make_row):
+    """A function that returns a row of one and the same id."""
+
+    def make(**fields):
+        alike = {"user": "alice", "source_ip": "203.0.113.7", "raw_message": "Accepted", **fields}
+        return make_row(event_id=ID, **alike)
+
+    return make
+
+
+@pytest.mark.parametrize("field", OTHERWISE)
+@pytest.mark.parametrize("value", ["another", "none"])
+def test_an_id_that_is_taken_hides_no_other_event(store, make_taken, field, value):
+    """Whoever has an agent's token can know the ids of other hosts' events, and use them first."""
+    needed = {"hostname", "type", "timestamp"}
+    other = OTHERWISE[field] if value == "another" or field in needed else None
+    first, hidden = make_taken(), make_taken(**{field: other})
+    (one,) = store.append([first])
+    (two,) = store.append([hidden])
+    assert isinstance(two, Stored)
+    assert store.append([hidden, first]) == [Duplicate(two.id), Duplicate(one.id)]
+    rows = {row["id"]: row for row in all_rows(store)}
+    assert rows.keys() == {one.id, two.id}
+    assert rows[one.id]["event_id"] == bytes.fromhex(ID)
+    given = {**hidden, "event_id": rows[two.id]["event_id"], "id": two.id}
+    assert rows[two.id] == given, "but for the id it is what was given"
+    assert len(rows[two.id]["event_id"]) == 16
+    assert rows[two.id]["event_id"] != bytes.fromhex(ID)
+
+
+def test_an_event_is_the_same_whatever_its_labels(store, make_taken):
+    """An agent reads an entry again after its labels were changed, and after an upgrade."""
+    (first,) = store.append([make_taken()])
+    again = make_taken(
+        region="eu", host_group="web", severity="high", flagged=True, agent_version="2", tty="x"
+    )
+    again["received_at"] += 1
+    assert store.append([again]) == [Duplicate(first.id)]
+    assert len(all_rows(store)) == 1
+
+
+def test_a_gap_that_is_reported_again_is_the_same_whatever_its_ends(store, make_taken):
+    (first,) = store.append([make_taken(type="journal_gap")])
+    again = make_taken(type="journal_gap", timestamp="2026-03-15T00:00:00Z", raw_message="more")
+    assert store.append([again]) == [Duplicate(first.id)]
+    (other,) = store.append([{**again, "hostname": "web-2"}])
+    assert isinstance(other, Stored)
+
+
+def test_different_events_of_one_id_in_one_batch(store, make_taken, make_row):
+    rows = [make_taken(user="a"), make_taken(user="b"), make_row(), make_taken(user="c")]
+    once = store.append([*rows, make_taken(user="b"), make_taken(user="a")])
+    assert all(isinstance(outcome, Stored) for outcome in once[:4])
+    assert once[4:] == [Duplicate(once[1].id), Duplicate(once[0].id)]
+    assert store.append(rows) == [Duplicate(outcome.id) for outcome in once[:4]]
+    assert [row["user"] for row in all_rows(store) if row["user"]] == ["c", "b", "a"]
+
+
+def test_many_events_of_taken_ids_are_stored_and_recognized(store, make_row):
+    ids = [f"{number:032x}" for number in range(1, 1_502)]
+    store.append([make_row(event_id=event_id, hostname="bad") for event_id in ids])
+    rows = [make_row(event_id=event_id) for event_id in ids]
+    outcomes = store.append(rows)
+    assert all(isinstance(outcome, Stored) for outcome in outcomes)
+    assert store.append(rows) == [Duplicate(outcome.id) for outcome in outcomes]
+
+
+def test_a_taken_id_in_a_batch_of_which_the_database_refuses_a_row(store, make_taken, make_row):
+    (first,) = store.append([make_taken()])
+    rows = [make_taken(), make_taken(user="b"), {**make_row(), "hostname": None}, make_taken()]
+    again, other, refused, once_more = store.append(rows)
+    assert (again, once_more) == (Duplicate(first.id), Duplicate(first.id))
+    assert isinstance(other, Stored)
+    assert isinstance(refused, Refused)
+    assert {row["id"] for row in all_rows(store)} == {first.id, other.id}
+
+
+def test_ids_beside_a_taken_one_that_are_taken_as_well_hide_nothing_either(store, make_taken):
+    """They are no secret. Who takes several makes the event unrecognizable, at the most."""
+    genuine = make_taken(user="alice")
+    taken = [genuine["event_id"]]
+    for _ in range(5):
+        taken.append(id_beside({**genuine, "event_id": taken[-1]}))
+    for count in range(1, 6):
+        store.append([{**make_taken(user="bad"), "event_id": taken[count - 1]}])
+        (outcome,) = store.append([genuine])
+        stored = {row["id"]: row["user"] for row in all_rows(store)}
+        assert stored[outcome.id] == "alice"
+    assert sum(user == "alice" for user in stored.values()) <= 5
+
+
+def test_a_taken_id_is_said_with_both_hosts_and_not_a_thousand_times(store, make_taken, caplog):
+    store.append([make_taken(hostname="bad")])
+    store.append([make_taken(hostname=f"web-{number}\n") for number in range(1_000)])
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert ID in line
+    assert "'bad'" in line
+    assert r"'web-0\n'" in line
 
 
 def test_without_an_event_id_nothing_is_recognized(store, make_row):
