@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import socket
 from ipaddress import IPv4Network, ip_network
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from starlette.types import Scope
+
+NO_ADDRESS = "unknown"
 _MAPPED = bytes(10) + b"\xff\xff"
 
 
@@ -21,6 +26,21 @@ def sortable_bytes(text: str) -> bytes | None:
         return _MAPPED + socket.inet_pton(socket.AF_INET, address)
     except (OSError, ValueError):
         return None
+
+
+def is_mapped(address: bytes) -> bool:
+    """Return whether sortable bytes are those of an IPv4 address."""
+    return address.startswith(_MAPPED)
+
+
+def client_address(scope: Scope) -> str:
+    """Return the address that a request came from, without its zone, else ``NO_ADDRESS``.
+
+    A client on loopback may claim any text in ``X-Forwarded-For``: only an address is taken.
+    """
+    client = scope.get("client")
+    address: str = client[0].partition("%")[0] if client else ""
+    return NO_ADDRESS if sortable_bytes(address) is None else address
 
 
 def network_range(text: str) -> tuple[bytes, bytes]:
