@@ -1,4 +1,8 @@
-"""Events as they go out: JSON, JSON Lines, CSV."""
+"""What goes out, as bytes: JSON, and events as JSON Lines and CSV too.
+
+What is long is rendered piece by piece, away from the event loop: the encoder holds the
+interpreter's lock for as long as one piece takes it, and others wait for that.
+"""
 
 from __future__ import annotations
 
@@ -62,23 +66,29 @@ def event_document(row: Row) -> dict[str, Any]:
     return document
 
 
-def _json(document: object) -> str:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+def render(document: object) -> bytes:
+    """Return compact JSON in UTF-8, on one line."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def render_event(row: Row) -> str:
+def render_array(documents: Iterable[object]) -> bytes:
+    """Return a JSON array of ``documents``."""
+    return b"[" + b",".join(map(render, documents)) + b"]"
+
+
+def render_event(row: Row) -> bytes:
     """Return one JSON object, on one line."""
-    return _json(event_document(row))
+    return render(event_document(row))
 
 
-def render_json(rows: Iterable[Row]) -> str:
+def render_json(rows: Iterable[Row]) -> bytes:
     """Return a JSON array."""
-    return _json([event_document(row) for row in rows])
+    return render_array(map(event_document, rows))
 
 
-def render_json_lines(rows: Iterable[Row]) -> str:
+def render_json_lines(rows: Iterable[Row]) -> bytes:
     """Return one JSON object a line."""
-    return "".join(render_event(row) + "\n" for row in rows)
+    return b"".join(render_event(row) + b"\n" for row in rows)
 
 
 def _cell(value: object) -> object:
@@ -89,23 +99,25 @@ def _cell(value: object) -> object:
     return value
 
 
-def csv_header() -> str:
+def csv_header() -> bytes:
     """Return the first line of a CSV answer (RFC 4180)."""
-    return ",".join((*FIELDS, "extra")) + "\r\n"
+    return ",".join((*FIELDS, "extra")).encode() + b"\r\n"
 
 
-def render_csv(rows: Iterable[Row]) -> str:
+def render_csv(rows: Iterable[Row]) -> bytes:
     """Return CSV lines that a spreadsheet opens as text: no cell begins like a formula."""
+    return b"".join(map(_csv_line, rows))
+
+
+def _csv_line(row: Row) -> bytes:
     out = io.StringIO()
-    writer = csv.writer(out)
-    for row in rows:
-        document = event_document(row)
-        cells = [_cell(document[name]) for name in FIELDS]
-        writer.writerow([*cells, _cell(row["extra"])])
-    return out.getvalue()
+    document = event_document(row)
+    cells = [_cell(document[name]) for name in FIELDS]
+    csv.writer(out).writerow([*cells, _cell(row["extra"])])
+    return out.getvalue().encode()
 
 
-STREAMED: dict[str, tuple[str, Callable[[], str], Callable[[Iterable[Row]], str]]] = {
+STREAMED: dict[str, tuple[str, Callable[[], bytes], Callable[[Iterable[Row]], bytes]]] = {
     "csv": ("text/csv", csv_header, render_csv),
-    "jsonl": ("application/jsonl", str, render_json_lines),
+    "jsonl": ("application/jsonl", bytes, render_json_lines),
 }

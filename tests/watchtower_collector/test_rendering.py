@@ -25,7 +25,7 @@ def row(**fields):
 
 
 def cells(*rows):
-    text = csv_header() + render_csv(rows)
+    text = (csv_header() + render_csv(rows)).decode()
     return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
 
 
@@ -49,7 +49,7 @@ def test_a_newer_agents_field_does_not_hide_one_of_ours():
 
 
 def test_json_lines_is_one_event_a_line():
-    lines = render_json_lines([row(user="a\nb\u2028c"), row()]).split("\n")
+    lines = render_json_lines([row(user="a\nb\u2028c"), row()]).decode().split("\n")
     assert [json.loads(line)["hostname"] for line in lines[:-1]] == ["web-1", "web-1"]
     assert lines[-1] == ""
     assert json.loads(render_json([row()])) == [json.loads(lines[1])]
