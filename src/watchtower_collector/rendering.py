@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from watchtower_collector.timestamps import format_rfc3339
@@ -43,9 +44,18 @@ FIELDS = (
     "agent_version",
     "spool_depth",
 )
-# What makes a spreadsheet take a cell for a formula, also after it stripped what stands before:
+# What makes a spreadsheet take a cell for a formula:
 # https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_SIGNS = "[=+\\-@\uff1d\uff0b\uff0d\uff20]"
+# What it may take away before it looks: control characters, spaces, what has no width, quotes.
+_IGNORED = (
+    r"[\x00-\x08\x0b\x0c\x0e-\x20\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064"
+    r'\u3000\ufeff"]*'
+)
+_AT_THE_START = re.compile(rf"[\t\r\n]|{_IGNORED}{_SIGNS}")
+# Where another cell may begin: in many countries the separator is a semicolon. A spreadsheet that
+# splits at it sees no quotes around the whole cell, and takes a line break for the end of a line.
+_WITHIN = re.compile(rf"([;\t\r\n])(?={_IGNORED}{_SIGNS})")
 
 
 def event_document(row: Row) -> dict[str, Any]:
@@ -94,9 +104,10 @@ def render_json_lines(rows: Iterable[Row]) -> bytes:
 def _cell(value: object) -> object:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return "'" + value
-    return value
+    if not isinstance(value, str):
+        return value
+    defused = _WITHIN.sub(r"\1'", value)
+    return "'" + defused if _AT_THE_START.match(value) else defused
 
 
 def csv_header() -> bytes:
@@ -105,7 +116,10 @@ def csv_header() -> bytes:
 
 
 def render_csv(rows: Iterable[Row]) -> bytes:
-    """Return CSV lines that a spreadsheet opens as text: no cell begins like a formula."""
+    """Return CSV lines that a spreadsheet opens as text: no cell begins like a formula.
+
+    Neither does one where the spreadsheet separates by semicolons or tabs.
+    """
     return b"".join(map(_csv_line, rows))
 
 
