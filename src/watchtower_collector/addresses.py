@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 NO_ADDRESS = "unknown"
 _MAPPED = bytes(10) + b"\xff\xff"
+_BEFORE_MAPPED = bytes(10) + b"\xff\xfe\xff\xff\xff\xff"
+_AFTER_MAPPED = bytes(9) + b"\x01" + bytes(6)
 
 
 def sortable_bytes(text: str) -> bytes | None:
@@ -57,3 +59,19 @@ def network_range(text: str) -> tuple[bytes, bytes]:
     if isinstance(network, IPv4Network):
         return _MAPPED + first, _MAPPED + last
     return first, last
+
+
+def network_ranges(text: str) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the ranges of an address or a CIDR network, as ``network_range`` does.
+
+    They are two where a network of IPv6 reaches around the mapped addresses, which stand for IPv4:
+    all of IPv6 is not all of IPv4. Who asks for mapped addresses themselves gets them.
+
+    Raises:
+        ValueError: ``text`` is neither.
+    """
+    first, last = network_range(text)
+    if not first < _MAPPED <= last[: len(_MAPPED)]:
+        return ((first, last),)
+    around = (first, _BEFORE_MAPPED), (_AFTER_MAPPED, last)
+    return tuple(one for one in around if one[0] <= one[1])
