@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from watchtower_collector.addresses import client_address
 from watchtower_collector.store.audit import note
 from watchtower_collector.timestamps import now_us
 
@@ -38,11 +39,10 @@ class AuditTrail:
         key = state.get("admin_key")
         if key is None or scope["path"] in NOT_NOTED:
             return
-        client = scope["client"]
         entry = {
             "at": now_us(),
             "key": key,
-            "address": client[0] if client else "unknown",
+            "address": client_address(scope),
             "method": scope["method"],
             "path": scope["path"][:_MAX_TEXT],
             "query": scope["query_string"].decode("ascii", "replace")[:_MAX_TEXT],

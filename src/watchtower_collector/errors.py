@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from watchtower_collector.rendering import render
 from watchtower_collector.room import QueueFullError, TooMuchAtOnceError
 from watchtower_collector.store import StoreUnavailableError
 from watchtower_collector.strict_json import MAX_VALUES, TooManyValuesError
@@ -30,8 +30,14 @@ UNAVAILABLE_SECONDS = 10
 def json_response(
     document: object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return ``document`` as compact JSON in UTF-8, which no cache may keep."""
-    body = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    """Return a small ``document`` as compact JSON in UTF-8, which no cache may keep."""
+    return rendered_response(render(document), status, headers)
+
+
+def rendered_response(
+    body: bytes, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return JSON that is rendered already; what may be long is, in another thread."""
     return Response(
         body,
         status,

@@ -16,6 +16,7 @@ from watchtower_collector.store.following import step
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    import sqlalchemy as sa
     from starlette.types import Receive, Scope, Send
 
     from watchtower_collector.bell import Bell
@@ -68,14 +69,14 @@ class Streams:
         while not self._bell.closed:
             heard = self._bell.rung
             try:
-                rows, reached = await self._step(query, after)
+                blocks, reached = await self._step(query, after)
             except StoreUnavailableError as error:
                 _log.warning("a stream of events ends, its client will come back: %s", error)
                 return
-            if rows:
+            if blocks:
                 # Taken one by one by the client's connection: a slow client holds up only itself.
-                for row in rows:
-                    yield _render(row)
+                for block in blocks:
+                    yield block
                 said = time.monotonic()
             if reached == after:
                 await self._bell.wait(heard, said + ALIVE_SECONDS - time.monotonic())
@@ -85,13 +86,17 @@ class Streams:
                 yield f": alive\nid: {after}\n\n"
                 said = time.monotonic()
 
-    async def _step(self, query: EventQuery, after: int) -> tuple[list[Row], int]:
-        return await self._reader.read(lambda c: step(c, query, after, _STEP_ROWS))
+    async def _step(self, query: EventQuery, after: int) -> tuple[list[str], int]:
+        def work(connection: sa.Connection) -> tuple[list[str], int]:
+            rows, reached = step(connection, query, after, _STEP_ROWS)
+            return [_block(row) for row in rows], reached
+
+        return await self._reader.read(work)
 
 
-def _render(row: Row) -> str:
+def _block(row: Row) -> str:
     # JSON escapes CR and LF, and these alone end a line of the stream.
-    return f"id: {row['id']}\nevent: {row['type']}\ndata: {render_event(row)}\n\n"
+    return f"id: {row['id']}\nevent: {row['type']}\ndata: {render_event(row).decode()}\n\n"
 
 
 class _EventSource(StreamingResponse):

@@ -1,10 +1,15 @@
-"""Events as they go out: JSON, JSON Lines, CSV."""
+"""What goes out, as bytes: JSON, and events as JSON Lines and CSV too.
+
+What is long is rendered piece by piece, away from the event loop: the encoder holds the
+interpreter's lock for as long as one piece takes it, and others wait for that.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from watchtower_collector.timestamps import format_rfc3339
@@ -39,9 +44,18 @@ FIELDS = (
     "agent_version",
     "spool_depth",
 )
-# What makes a spreadsheet take a cell for a formula, also after it stripped what stands before:
+# What makes a spreadsheet take a cell for a formula:
 # https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_SIGNS = "[=+\\-@\uff1d\uff0b\uff0d\uff20]"
+# What it may take away before it looks: control characters, spaces, what has no width, quotes.
+_IGNORED = (
+    r"[\x00-\x08\x0b\x0c\x0e-\x20\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064"
+    r'\u3000\ufeff"]*'
+)
+_AT_THE_START = re.compile(rf"[\t\r\n]|{_IGNORED}{_SIGNS}")
+# Where another cell may begin: in many countries the separator is a semicolon. A spreadsheet that
+# splits at it sees no quotes around the whole cell, and takes a line break for the end of a line.
+_WITHIN = re.compile(rf"([;\t\r\n])(?={_IGNORED}{_SIGNS})")
 
 
 def event_document(row: Row) -> dict[str, Any]:
@@ -62,50 +76,62 @@ def event_document(row: Row) -> dict[str, Any]:
     return document
 
 
-def _json(document: object) -> str:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+def render(document: object) -> bytes:
+    """Return compact JSON in UTF-8, on one line."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def render_event(row: Row) -> str:
+def render_array(documents: Iterable[object]) -> bytes:
+    """Return a JSON array of ``documents``."""
+    return b"[" + b",".join(map(render, documents)) + b"]"
+
+
+def render_event(row: Row) -> bytes:
     """Return one JSON object, on one line."""
-    return _json(event_document(row))
+    return render(event_document(row))
 
 
-def render_json(rows: Iterable[Row]) -> str:
+def render_json(rows: Iterable[Row]) -> bytes:
     """Return a JSON array."""
-    return _json([event_document(row) for row in rows])
+    return render_array(map(event_document, rows))
 
 
-def render_json_lines(rows: Iterable[Row]) -> str:
+def render_json_lines(rows: Iterable[Row]) -> bytes:
     """Return one JSON object a line."""
-    return "".join(render_event(row) + "\n" for row in rows)
+    return b"".join(render_event(row) + b"\n" for row in rows)
 
 
 def _cell(value: object) -> object:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return "'" + value
-    return value
+    if not isinstance(value, str):
+        return value
+    defused = _WITHIN.sub(r"\1'", value)
+    return "'" + defused if _AT_THE_START.match(value) else defused
 
 
-def csv_header() -> str:
+def csv_header() -> bytes:
     """Return the first line of a CSV answer (RFC 4180)."""
-    return ",".join((*FIELDS, "extra")) + "\r\n"
+    return ",".join((*FIELDS, "extra")).encode() + b"\r\n"
 
 
-def render_csv(rows: Iterable[Row]) -> str:
-    """Return CSV lines that a spreadsheet opens as text: no cell begins like a formula."""
+def render_csv(rows: Iterable[Row]) -> bytes:
+    """Return CSV lines that a spreadsheet opens as text: no cell begins like a formula.
+
+    Neither does one where the spreadsheet separates by semicolons or tabs.
+    """
+    return b"".join(map(_csv_line, rows))
+
+
+def _csv_line(row: Row) -> bytes:
     out = io.StringIO()
-    writer = csv.writer(out)
-    for row in rows:
-        document = event_document(row)
-        cells = [_cell(document[name]) for name in FIELDS]
-        writer.writerow([*cells, _cell(row["extra"])])
-    return out.getvalue()
+    document = event_document(row)
+    cells = [_cell(document[name]) for name in FIELDS]
+    csv.writer(out).writerow([*cells, _cell(row["extra"])])
+    return out.getvalue().encode()
 
 
-STREAMED: dict[str, tuple[str, Callable[[], str], Callable[[Iterable[Row]], str]]] = {
+STREAMED: dict[str, tuple[str, Callable[[], bytes], Callable[[Iterable[Row]], bytes]]] = {
     "csv": ("text/csv", csv_header, render_csv),
-    "jsonl": ("application/jsonl", str, render_json_lines),
+    "jsonl": ("application/jsonl", bytes, render_json_lines),
 }

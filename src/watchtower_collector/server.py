@@ -17,6 +17,7 @@ import uvicorn
 
 from watchtower_collector.app import create_app
 from watchtower_collector.database_lock import using_database
+from watchtower_collector.http_protocol import BoundedHeadProtocol
 from watchtower_collector.logs import configure_logging
 from watchtower_collector.settings import Settings, SettingsError, read_settings
 from watchtower_collector.store import StoreUnavailableError, StoreUnusableError
@@ -105,7 +106,7 @@ def _serve(listener: socket.socket, settings: Settings, store: SQLiteStore) -> N
     config = uvicorn.Config(
         create_app(settings, store, writer),
         loop="uvloop",
-        http="httptools",
+        http=BoundedHeadProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -134,7 +134,7 @@ def module(library, monkeypatch):
 def test_what_passes_is_waited_for(module):
     done = json.dumps({"status": "ok", "results": [{"created": True}]}).encode()
     busy = json.dumps({"status": "error", "error": {"message": "busy"}}).encode()
-    with answering((503, busy), (502, b"<html>"), (429, busy), (201, done)) as (port, sent):
+    with answering((503, busy), (502, b"<html>"), (503, busy), (201, done)) as (port, sent):
         assert module.register(port, "a-key", [token_for("web-1")]) == (["web-1"], {})
     wanted = token_for("web-1")
     wanted["owner"] = wanted.pop("host")
@@ -156,6 +156,16 @@ def test_a_collector_that_knows_no_tokens_is_told_at_once(module):
         pytest.raises(module.NoAnswerError, match=r"run playbooks/collector\.yml first"),
     ):
         module.register(port, "a-key", [token_for("web-1")])
+
+
+def test_a_wrong_key_after_many_others_is_told_at_once(module):
+    """Nothing is gained by waiting: a right key would have been taken."""
+    with (
+        answering((429, b'{"status": "error", "error": {"message": "wait"}}')) as (port, sent),
+        pytest.raises(module.NoAnswerError, match=r"playbooks/collector\.yml gives it"),
+    ):
+        module.register(port, "a-key", [token_for("web-1")])
+    assert len(sent) == 1
 
 
 def test_nobody_listening_is_told(module):

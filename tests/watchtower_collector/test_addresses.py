@@ -1,10 +1,10 @@
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from watchtower_collector.addresses import network_range, sortable_bytes
+from watchtower_collector.addresses import network_range, network_ranges, sortable_bytes
 
 
 def test_ipv4_is_its_mapped_ipv6():
@@ -56,3 +56,31 @@ def test_a_zone_does_not_count():
 def test_what_is_no_network_is_refused(text):
     with pytest.raises(ValueError, match=r"."):
         network_range(text)
+
+
+def is_within(address, ranges):
+    return any(first <= sortable_bytes(address) <= last for first, last in ranges)
+
+
+@pytest.mark.parametrize("network", ["::/0", "::/64", "::/80", "::fffe:0:0/95", "::ffff:0:0/95"])
+def test_a_network_of_ipv6_holds_no_ipv4(network):
+    ranges = network_ranges(network)
+    assert not is_within("0.0.0.0", ranges)
+    assert not is_within("255.255.255.255", ranges)
+    assert is_within("::fffe:ffff:ffff", ranges), "the one before"
+    assert is_within("::1:0:0:0", ranges) == (network in {"::/0", "::/64"}), "the one after"
+    assert all(first <= last for first, last in ranges)
+
+
+@pytest.mark.parametrize("network", ["::ffff:0:0/96", "::ffff:192.0.2.0/120", "0.0.0.0/0"])
+def test_who_asks_for_mapped_addresses_gets_ipv4(network):
+    assert network_ranges(network) == (network_range(network),)
+    assert is_within("192.0.2.1", network_ranges(network))
+
+
+@given(st.ip_addresses(v=6), st.integers(0, 128), st.ip_addresses(v=6))
+def test_a_network_of_ipv6_holds_its_addresses(network, prefix, address):
+    mapped = ip_network("::ffff:0:0/96")
+    expected = address in ip_network(f"{network}/{prefix}", strict=False)
+    assume(address not in mapped)
+    assert is_within(str(address), network_ranges(f"{network}/{prefix}")) == expected

@@ -5,6 +5,7 @@ import logging
 import pytest
 import sqlalchemy as sa
 
+from watchtower_collector.audit import AuditTrail
 from watchtower_collector.store.audit import AuditQuery, entries
 from watchtower_collector.store.matching import Texts
 from watchtower_collector.store.schema import AUDIT
@@ -69,6 +70,33 @@ def test_a_hostile_path_is_one_bounded_entry(client, admin, trail):
     (entry,) = trail()
     assert len(entry["query"]) == 2_048
     assert "\n" not in entry["query"]
+
+
+@pytest.mark.parametrize(
+    ("client_of_the_scope", "noted"),
+    [
+        (("192.0.2.7", 1), "192.0.2.7"),
+        (("2001:db8::7%eth0", 1), "2001:db8::7"),
+        (("evil\tX", 1), "unknown"),
+        (("z" * 55_000, 1), "unknown"),
+        (None, "unknown"),
+    ],
+)
+def test_the_address_of_an_entry_is_one_or_unknown(client, trail, client_of_the_scope, noted):
+    scope = {
+        "state": {"admin_key": "current"},
+        "client": client_of_the_scope,
+        "method": "GET",
+        "path": "/events",
+        "query_string": b"",
+    }
+
+    async def answered():
+        AuditTrail(client.writer).answered(scope, 200)
+
+    client.portal.call(answered)
+    (entry,) = trail()
+    assert entry["address"] == noted
 
 
 def test_a_disk_that_is_full_keeps_nobody_from_asking(client, admin, caplog):

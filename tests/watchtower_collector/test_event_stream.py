@@ -1,6 +1,8 @@
 """What a stream says when nothing happens."""
 
 import asyncio
+import json
+import threading
 
 import pytest
 
@@ -36,6 +38,20 @@ def test_it_says_that_it_is_alive_and_how_far_it_is(lines, client, make_event, m
     hello, *alive = lines(NOBODY, 0, 4)
     assert hello.endswith("id: 0\n\n")
     assert alive == [": alive\nid: 3\n\n"] * 3
+
+
+def test_events_are_rendered_away_from_the_event_loop(lines, client, make_event, monkeypatch):
+    threads, dumps = set(), json.dumps
+
+    def noting(*arguments, **keywords):
+        threads.add(threading.get_ident())
+        return dumps(*arguments, **keywords)
+
+    client.post([make_event() for _ in range(3)])
+    monkeypatch.setattr(json, "dumps", noting)
+    assert "data: " in lines(EventQuery(), 0, 2)[1]
+    assert threads
+    assert threading.get_ident() not in threads, "where the event loop of the stream runs"
 
 
 def test_it_says_so_while_it_looks_far_ahead_too(lines, client, make_event, monkeypatch):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gzip
+import json
 import re
 import resource
 import select
@@ -246,25 +247,87 @@ def test_hostile_json_uses_bounded_memory(collector, agent, make_event):
     assert running.post(make_event()).status_code == 201
 
 
-@pytest.mark.parametrize(
-    "noise",
-    [
-        b"\0" * 1_000,
-        b"GET /healthz HTTP/9.9\r\n\r\n",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
-        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\n" + b"X-Header: x\r\n" * 20_000 + b"\r\n",
-    ],
-    ids=["NUL", "version", "TLS", "negative length", "two lengths", "long path", "many headers"],
-)
-def test_what_is_no_request_ends_one_connection(running, noise):
-    with connect(running) as connection, contextlib.suppress(ConnectionError):
+GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+LINE = b"X-Header: x\r\n"
+NO_REQUESTS = {
+    "NUL": b"\0" * 1_000,
+    "version": b"GET /healthz HTTP/9.9\r\n\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
+    "negative length": GET + b"Content-Length: -1\r\n\r\n",
+    "two lengths": GET + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "long path": b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\n\r\n",
+    "long path without an end": b"GET /" + b"a" * 20 * MIB,
+    "long name": GET + b"a" * 200_000 + b": b\r\n\r\n",
+    "long value": GET + b"a: " + b"b" * 200_000 + b"\r\n\r\n",
+    "long value without an end": GET + b"a: " + b"b" * 20 * MIB,
+    "many headers": GET + LINE * 20_000 + b"\r\n",
+    "many headers without an end": GET + LINE * 20_000,
+    "just too many": GET + LINE * (65_536 // len(LINE)) + b"\r\n",
+    "empty lines without an end": b"\r\n" * 200_000,
+}
+
+
+@pytest.mark.parametrize("noise", NO_REQUESTS.values(), ids=NO_REQUESTS)
+def test_what_is_no_request_is_answered_400_and_ends_one_connection(running, noise):
+    before = peak_mib(running)
+    with connect(running) as connection:
         connection.sendall(noise)
-        connection.shutdown(socket.SHUT_WR)
-        assert connection.recv(12) in {b"HTTP/1.1 400", b"HTTP/1.1 404", b""}
+        with connection.makefile("rb") as stream:
+            assert stream.readline() == b"HTTP/1.1 400 Bad Request\r\n"
+            assert b"text/plain" in stream.read(), "and then it ends, by itself"
+    assert peak_mib(running) - before < 10
     assert httpx.get(f"{running.url}/healthz").status_code == 200
+
+
+def test_the_end_of_a_chunked_body_is_bounded_as_the_head_is(running, agent):
+    with connect(running) as connection:
+        connection.sendall(head(agent, "Transfer-Encoding: chunked") + b"1\r\n{\r\n0\r\n")
+        connection.sendall(LINE * 20_000)
+        assert status_of(connection) == 400
+
+
+@pytest.mark.parametrize(
+    "noise", [b"\0" * 100, GET + b"\r\n" + b"\0" * 100], ids=["at once", "queued"]
+)
+def test_what_is_no_request_does_not_get_into_another_answer(running, admin, noise):
+    key = f"X-Admin-Api-Key: {admin['X-Admin-Api-Key']}"
+    asking = f"GET /events/stream HTTP/1.1\r\nHost: x\r\n{key}\r\n\r\n".encode()
+    with connect(running) as connection, connection.makefile("rb") as stream:
+        connection.sendall(asking)
+        assert stream.readline() == b"HTTP/1.1 200 OK\r\n"
+        while not stream.readline().startswith(b"id: "):
+            pass  # until it has begun
+        connection.sendall(noise)
+        assert b"HTTP" not in stream.read()
+
+
+def test_a_head_of_nearly_64_kib_is_taken_and_so_is_the_next_one(running):
+    large = GET + LINE * ((65_536 - len(GET) - 2) // len(LINE)) + b"\r\n"
+    assert 65_500 < len(large) < 65_536
+    with connect(running) as connection, connection.makefile("rb") as stream:
+        for _ in range(3):
+            for part in (large[:30_000], large[30_000:60_001], large[60_001:]):
+                connection.sendall(part)
+            assert stream.readline() == b"HTTP/1.1 200 OK\r\n"
+            while stream.readline() != b"\r\n":
+                pass
+            assert stream.read(15) == b'{"status":"ok"}'
+
+
+def test_a_large_body_is_no_large_head(running, agent, make_event):
+    body = json.dumps([make_event(raw_message="x" * 4_000) for _ in range(200)]).encode()
+    together = head(agent, f"Content-Length: {len(body)}") + body
+    with connect(running) as connection, connection.makefile("rb") as stream:
+        connection.sendall(together + together + GET + b"\r\n")
+        text = stream.readline()
+        for status in (b"201 Created", b"201 Created", b"200 OK"):
+            assert text == b"HTTP/1.1 " + status + b"\r\n"
+            length = 0
+            while (line := stream.readline()) != b"\r\n":
+                name, _, value = line.lower().partition(b":")
+                length = int(value) if name == b"content-length" else length
+            stream.read(length)
+            text = stream.readline() if status != b"200 OK" else b""
 
 
 def test_ten_thousand_connections_at_once(running, make_event):

@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
+from watchtower_collector.brake import BURST
 from watchtower_collector.metrics import OUTCOMES, REFUSALS
 from watchtower_collector.store.schema import HOSTS
 
@@ -96,7 +97,37 @@ def test_the_key_opens_nothing_else(client, admin):
 
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"Authorization": KEY}, {"Authorization": "Bearer x"}, {"X-Admin-Api-Key": "x"}],
+    [
+        {"Authorization": f"bearer {KEY}"},
+        {"Authorization": f"BEARER  {KEY}"},
+        {"Authorization": f"Bearer {KEY}", "X-Admin-Api-Key": ""},
+    ],
+)
+def test_the_key_opens_however_it_is_shown(client, headers):
+    assert client.get("/metrics", headers=headers).status_code == 200
+
+
+def test_the_admins_key_is_taken_after_many_scrapes_without_any(
+    run_app, environment, store, admin
+):
+    """Prometheus on the collector's host, before it has a key of its own."""
+    del environment["WATCHTOWER_METRICS_KEY"]
+    with run_app(environment, store) as client:
+        scrapes = [client.get("/metrics").status_code for _ in range(BURST + 1)]
+        assert scrapes == [401] * BURST + [429]
+        assert client.get("/metrics", headers=admin).status_code == 200
+        assert client.get("/events", headers=admin).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": KEY},
+        {"Authorization": "Bearer x"},
+        {"Authorization": f"Basic {KEY}"},
+        {"X-Admin-Api-Key": "x"},
+    ],
 )
 def test_without_a_key_it_is_closed(client, headers):
     assert client.get("/metrics", headers=headers).status_code == 401

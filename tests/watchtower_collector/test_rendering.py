@@ -3,7 +3,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watchtower_collector.event import event_row, parse_event
@@ -25,7 +25,7 @@ def row(**fields):
 
 
 def cells(*rows):
-    text = csv_header() + render_csv(rows)
+    text = (csv_header() + render_csv(rows)).decode()
     return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
 
 
@@ -49,7 +49,7 @@ def test_a_newer_agents_field_does_not_hide_one_of_ours():
 
 
 def test_json_lines_is_one_event_a_line():
-    lines = render_json_lines([row(user="a\nb\u2028c"), row()]).split("\n")
+    lines = render_json_lines([row(user="a\nb\u2028c"), row()]).decode().split("\n")
     assert [json.loads(line)["hostname"] for line in lines[:-1]] == ["web-1", "web-1"]
     assert lines[-1] == ""
     assert json.loads(render_json([row()])) == [json.loads(lines[1])]
@@ -62,13 +62,46 @@ def test_no_cell_begins_like_a_formula(start):
     assert line["user"] == line["certificate_id"] == line["host_group"] == "'" + hostile
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("x;=HYPERLINK(1)", "x;'=HYPERLINK(1)"),
+        ("x\t=1+1", "x\t'=1+1"),
+        ("x\r\n-1", "x\r\n'-1"),
+        ('x; "@SUM(1)', "x;' \"@SUM(1)"),
+        (" =1+1", "' =1+1"),
+        ("\x0b+1", "'\x0b+1"),
+        ("\u00a0=1", "'\u00a0=1"),
+        ("\ufeff\u200b=1", "'\ufeff\u200b=1"),
+        ("TTY=pts/0 ; COMMAND=/bin/ls -l; a-b", "TTY=pts/0 ; COMMAND=/bin/ls -l; a-b"),
+    ],
+)
+def test_a_formula_behind_a_separator_or_a_space_is_defused_too(text, shown):
+    (line,) = cells(row(user=text))
+    assert line["user"] == shown
+
+
+HOSTILE = st.text(alphabet="=+-@\uff1d;,\t\r\n\"' \u00a0\x0bx1", max_size=12)
+
+
+@given(HOSTILE, HOSTILE, HOSTILE, st.sampled_from(",;\t"))
+@settings(max_examples=1_000)
+def test_no_cell_begins_like_a_formula_whatever_separates_them(one, other, third, separator):
+    """A spreadsheet takes the separator of its country, and spaces and quotes away."""
+    lines = render_csv([row(user=one, method=other, raw_message=third, tty=one)]).decode()
+    for line in csv.reader(io.StringIO(lines, newline=""), delimiter=separator):
+        for cell in line:
+            assert not cell.lstrip('\u00a0\x0b "\t\r\n').startswith(("=", "+", "-", "@", "\uff1d"))
+
+
 @given(st.text(max_size=40))
 def test_whatever_the_text_the_columns_hold(text):
     (line,) = cells(row(user=text, source_port=22, tty=text))
-    assert line["user"].removeprefix("'") == row(user=text)["user"].removeprefix("'")
+    assert line["user"].replace("'", "") == row(user=text)["user"].replace("'", "")
     assert line["source_port"] == "22"
     assert line["hostname"] == "web-1"
-    assert json.loads(line["extra"])["tty"] == row(user=text)["user"]
+    tty = json.loads(line["extra"])["tty"]
+    assert tty.replace("'", "") == row(user=text)["user"].replace("'", "")
 
 
 def test_truth_is_written_as_in_json():

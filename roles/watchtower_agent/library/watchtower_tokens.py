@@ -66,13 +66,15 @@ MOST = 1000  # tokens in one request
 # The collector may be in the middle of a restart.
 ATTEMPTS = 15
 PAUSE_SECONDS = 2.0
-# Too much to write; or somebody on that host guesses admin keys.
-WAIT = (429, 503)
+# Too much to write, or a disk in trouble.
+WAIT = (503,)
+WRONG_KEY = (
+    "the admin key of this inventory is not the collector's; playbooks/collector.yml gives it the "
+    "one of the inventory"
+)
 HINTS = {
-    401: (
-        "the admin key of this inventory is not the collector's; playbooks/collector.yml gives it "
-        "the one of the inventory"
-    ),
+    401: WRONG_KEY,
+    429: WRONG_KEY,  # one of many: a right one is taken whatever came before
     404: "it is of a version that knows no tokens of hosts; run playbooks/collector.yml first",
 }
 

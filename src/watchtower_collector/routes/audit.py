@@ -4,13 +4,15 @@ import re
 from typing import Annotated
 from urllib.parse import urlencode
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Query
 from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
 from watchtower_collector.auth import AdminGate
-from watchtower_collector.errors import json_response
+from watchtower_collector.errors import rendered_response
 from watchtower_collector.reader import Reader
+from watchtower_collector.rendering import render_array
 from watchtower_collector.routes.parameters import (
     DEFAULT_LIMIT,
     Limit,
@@ -57,16 +59,21 @@ def audit_router(reader: Reader, admin: AdminGate) -> APIRouter:
         since, until = parameters.bounds()
         query = AuditQuery(since, until, texts(parameters.path))
         limit = parameters.limit
-        # One more than wanted tells whether a next page has anything on it.
-        rows = await reader.read(lambda c: entries(c, query, parameters.cursor, limit + 1))
+
+        def work(connection: sa.Connection) -> tuple[bytes, int | None]:
+            # One more than wanted tells whether a next page has anything on it.
+            rows = entries(connection, query, parameters.cursor, limit + 1)
+            found = ({**row, "at": format_rfc3339(row["at"])} for row in rows[:limit])
+            return render_array(found), rows[limit - 1]["id"] if len(rows) > limit else None
+
+        body, last = await reader.read(work)
         headers = {}
-        if len(rows) > limit:
+        if last is not None:
             given = parameters.model_dump(exclude_defaults=True, exclude={"hours"})
             if since is not None:
                 given["since"] = format_rfc3339(since)  # the range must not move between pages
-            following = urlencode({**given, "cursor": rows[limit - 1]["id"]}, doseq=True)
+            following = urlencode({**given, "cursor": last}, doseq=True)
             headers["Link"] = f'</admin/audit?{following}>; rel="next"'
-        found = [{**row, "at": format_rfc3339(row["at"])} for row in rows[:limit]]
-        return json_response(found, headers=headers)
+        return rendered_response(body, headers=headers)
 
     return router

@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Depends, HTTPException, Path
 from pydantic import BaseModel, BeforeValidator, Field
 from starlette.responses import Response
 
 from watchtower_collector.auth import AdminGate
-from watchtower_collector.errors import json_response
+from watchtower_collector.errors import rendered_response
 from watchtower_collector.reader import Reader
-from watchtower_collector.rendering import event_document
+from watchtower_collector.rendering import render_event
 from watchtower_collector.routes.parameters import check_names, whole
 from watchtower_collector.store.following import event_by_id
 
@@ -27,9 +28,13 @@ def event_router(reader: Reader, admin: AdminGate) -> APIRouter:
 
     @router.get("/events/{id}", response_model=None)
     async def event(number: Annotated[EventNumber, Path(alias="id")]) -> Response:
-        row = await reader.read(lambda connection: event_by_id(connection, number))
-        if row is None:
+        def work(connection: sa.Connection) -> bytes | None:
+            row = event_by_id(connection, number)
+            return None if row is None else render_event(row)
+
+        body = await reader.read(work)
+        if body is None:
             raise HTTPException(404, "there is no event with this id")
-        return json_response(event_document(row))
+        return rendered_response(body)
 
     return router

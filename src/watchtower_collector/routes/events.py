@@ -1,14 +1,17 @@
 """``GET /events``: what happened, newest first."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from watchtower_collector.auth import AdminGate
+from watchtower_collector.errors import rendered_response
 from watchtower_collector.reader import Reader
 from watchtower_collector.rendering import STREAMED, render_json
 from watchtower_collector.routes.parameters import (
@@ -22,7 +25,6 @@ from watchtower_collector.store import Row
 from watchtower_collector.store.cursor import encode_cursor
 from watchtower_collector.store.query import EventQuery, Position, page
 
-_NO_STORE = {"Cache-Control": "no-store"}
 _BY_ACCEPT = {
     "application/json": "json",
     "text/csv": "csv",
@@ -49,12 +51,6 @@ def events_router(reader: Reader, admin: AdminGate) -> APIRouter:
     return router
 
 
-async def _page(
-    reader: Reader, query: EventQuery, after: Position | None, limit: int
-) -> list[Row]:
-    return await reader.read(lambda connection: page(connection, query, after, limit))
-
-
 def _accepted(request: Request) -> str:
     for part in request.headers.get("accept", "").split(","):
         wanted = _BY_ACCEPT.get(part.partition(";")[0].strip().lower())
@@ -63,25 +59,47 @@ def _accepted(request: Request) -> str:
     return "json"
 
 
-def _position(row: Row) -> Position:
-    return Position(row["timestamp"], row["id"])
+@dataclass(frozen=True, slots=True)
+class _Page:
+    body: bytes
+    """Its events, rendered."""
+    end: Position | None
+    """Where the next one begins, ``None`` when this is the last."""
 
 
-def _link(parameters: EventParameters, query: EventQuery, last: Row) -> dict[str, str]:
+async def _page(
+    reader: Reader,
+    query: EventQuery,
+    after: Position | None,
+    limit: int,
+    render: Callable[[Iterable[Row]], bytes],
+) -> _Page:
+    def work(connection: sa.Connection) -> _Page:
+        # One more than wanted tells whether a next page has anything on it.
+        rows = page(connection, query, after, limit + 1)
+        last = rows[limit - 1] if len(rows) > limit else None
+        end = None if last is None else Position(last["timestamp"], last["id"])
+        return _Page(render(rows[:limit]), end)
+
+    return await reader.read(work)
+
+
+def _headers(
+    parameters: EventParameters, query: EventQuery, end: Position | None
+) -> dict[str, str]:
+    if end is None:
+        return {"Cache-Control": "no-store"}
     # Relative to the server (RFC 8288, section 3.1): whatever name and port it is reached by.
-    following = next_page_parameters(parameters, query, encode_cursor(_position(last)))
-    return {"Link": f'</events?{urlencode(following, doseq=True)}>; rel="next"'}
+    following = next_page_parameters(parameters, query, encode_cursor(end))
+    link = f'</events?{urlencode(following, doseq=True)}>; rel="next"'
+    return {"Cache-Control": "no-store", "Link": link}
 
 
 async def _json_page(reader: Reader, parameters: EventParameters) -> Response:
     query = parameters.query()
     limit = parameters.limit or DEFAULT_LIMIT
-    # One more than wanted tells whether a next page has anything on it.
-    rows = await _page(reader, query, parameters.position(), limit + 1)
-    headers = dict(_NO_STORE)
-    if len(rows) > limit:
-        headers |= _link(parameters, query, rows[limit - 1])
-    return Response(render_json(rows[:limit]), 200, headers, media_type="application/json")
+    found = await _page(reader, query, parameters.position(), limit, render_json)
+    return rendered_response(found.body, headers=_headers(parameters, query, found.end))
 
 
 async def _stream(reader: Reader, parameters: EventParameters, wanted: str) -> Response:
@@ -90,22 +108,18 @@ async def _stream(reader: Reader, parameters: EventParameters, wanted: str) -> R
     query = parameters.query()
     limit = parameters.limit
     # The first page before the status line goes out: a store in trouble is a 503, not half a file.
-    rows = await _page(reader, query, parameters.position(), limit + 1 if limit else MAX_LIMIT)
-    headers = dict(_NO_STORE)
-    if limit and len(rows) > limit:
-        headers |= _link(parameters, query, rows[limit - 1])
+    first = await _page(reader, query, parameters.position(), limit or MAX_LIMIT, render)
 
-    async def lines() -> AsyncIterator[str]:
-        nonlocal rows
+    async def lines() -> AsyncIterator[bytes]:
         yield header()
-        if limit:
-            yield render(rows[:limit])
-            return
+        yield first.body
+        end = None if limit else first.end
         # Each page is a read of its own: a slow client holds no transaction, and so no WAL.
-        while rows:
-            yield render(rows)
-            full = len(rows) == MAX_LIMIT
-            rows = await _page(reader, query, _position(rows[-1]), MAX_LIMIT) if full else []
+        while end is not None:
+            following = await _page(reader, query, end, MAX_LIMIT, render)
+            yield following.body
+            end = following.end
 
+    headers = _headers(parameters, query, first.end if limit else None)
     headers["Content-Disposition"] = f'attachment; filename="watchtower-events.{wanted}"'
     return StreamingResponse(lines(), 200, headers, media_type=media_type)

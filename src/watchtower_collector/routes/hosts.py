@@ -3,14 +3,16 @@
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from watchtower_collector.auth import AdminGate
-from watchtower_collector.errors import json_response
+from watchtower_collector.errors import json_response, rendered_response
 from watchtower_collector.reader import Reader
+from watchtower_collector.rendering import render_array
 from watchtower_collector.routes.parameters import Patterns, check_names, flag, texts, whole
 from watchtower_collector.store import Row
 from watchtower_collector.store.cursor import decode_name_cursor, encode_name_cursor
@@ -85,11 +87,17 @@ def hosts_router(
         query = HostQuery(silent_before, parameters.silent, texts(parameters.hostname))
         after = None if parameters.cursor is None else decode_name_cursor(parameters.cursor)
         limit = parameters.limit
-        # One more than wanted tells whether a next page has anything on it.
-        rows = await reader.read(lambda c: host_page(c, query, after, limit + 1))
-        headers = _link(parameters, rows[limit - 1]) if len(rows) > limit else {}
-        documents = [_host_document(row, silent_before) for row in rows[:limit]]
-        return json_response(documents, headers=headers)
+
+        def work(connection: sa.Connection) -> tuple[bytes, dict[str, str]]:
+            # One more than wanted tells whether a next page has anything on it.
+            rows = host_page(connection, query, after, limit + 1)
+            headers = _link(parameters, rows[limit - 1]) if len(rows) > limit else {}
+            return render_array(
+                _host_document(row, silent_before) for row in rows[:limit]
+            ), headers
+
+        body, headers = await reader.read(work)
+        return rendered_response(body, headers=headers)
 
     # ":path", because a name that somebody made up may hold a slash.
     @router.delete("/hosts/{hostname:path}", response_model=None)

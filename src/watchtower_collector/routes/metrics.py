@@ -45,21 +45,18 @@ class Snapshot:
             StoreUnavailableError: the store cannot be read.
             OSError: its disk cannot be looked at.
         """
-        database = self._settings.db_path
-        disk = shutil.disk_usage(database.parent)
         return {
             "up": float(self._writer.trouble is None),
             "queue_events": self._writer.held,
             "queue_capacity_events": self._settings.queue_events,
             "streams": self._streams.count,
-            **await self._reader.read(self._stored),
-            "wal_bytes": wal_bytes(database),
-            "disk_free_bytes": disk.free,
-            "disk_size_bytes": disk.total,
-            **_process(),
+            **await self._reader.read(self._read),
         }
 
-    def _stored(self, connection: sa.Connection) -> dict[str, float]:
+    def _read(self, connection: sa.Connection) -> dict[str, float]:
+        """Look at all that is no memory of ours, in the reader's thread: a disk may hang."""
+        database = self._settings.db_path
+        disk = shutil.disk_usage(database.parent)
         hosts = count_hosts(connection, now_us() - self._settings.silent_seconds * 1_000_000)
         return {
             "hosts": hosts.known,
@@ -67,6 +64,10 @@ class Snapshot:
             "hosts_in_trouble": hosts.in_trouble,
             "agents_spooled_events": hosts.spooled_events,
             "database_used_bytes": self._store.used_bytes(connection),
+            "wal_bytes": wal_bytes(database),
+            "disk_free_bytes": disk.free,
+            "disk_size_bytes": disk.total,
+            **_process(),
         }
 
 

@@ -1,11 +1,13 @@
 """``GET /openapi.json``: the description of all routes, for programs."""
 
+import anyio.to_thread
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.responses import Response
 
 from watchtower_collector.auth import AdminGate
-from watchtower_collector.errors import json_response
+from watchtower_collector.errors import rendered_response
 from watchtower_collector.openapi.document import openapi_document
+from watchtower_collector.rendering import render
 from watchtower_collector.routes.event import NoParameters
 from watchtower_collector.routes.parameters import check_names
 
@@ -16,6 +18,10 @@ def openapi_router(app: FastAPI, admin: AdminGate) -> APIRouter:
 
     @router.get("/openapi.json", response_model=None)
     async def openapi() -> Response:
-        return json_response(openapi_document(app))
+        return rendered_response(await anyio.to_thread.run_sync(_render, app))
 
     return router
+
+
+def _render(app: FastAPI) -> bytes:
+    return render(openapi_document(app))

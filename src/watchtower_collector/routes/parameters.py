@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from watchtower_collector.addresses import network_range
+from watchtower_collector.addresses import network_ranges
 from watchtower_collector.event import EVENT_TYPES
 from watchtower_collector.store.cursor import decode_cursor
 from watchtower_collector.store.matching import Texts
@@ -43,7 +43,7 @@ def _moment(text: str) -> str:
 
 def _source(text: str) -> str:
     try:
-        network_range(text)
+        network_ranges(text)
     except ValueError:
         raise ValueError(
             "must be an IPv4 or IPv6 address or a network in CIDR form such as 203.0.113.0/24"
@@ -228,7 +228,7 @@ class EventFilters(BaseModel):
             host_group=texts(self.host_group),
             severity=texts(self.severity),
             flagged=self.flagged,
-            sources=tuple(network_range(source) for source in self.source_ip),
+            sources=tuple(one for source in self.source_ip for one in network_ranges(source)),
             text=self.q,
         )
 

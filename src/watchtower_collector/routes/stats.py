@@ -4,16 +4,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal, get_args
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Query
 from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
 from watchtower_collector.auth import AdminGate
-from watchtower_collector.errors import json_response
+from watchtower_collector.errors import rendered_response
 from watchtower_collector.reader import Reader
+from watchtower_collector.rendering import render, render_array
 from watchtower_collector.routes.parameters import TimedEventFilters, check_names, refuse, whole
 from watchtower_collector.store.query import EventQuery
-from watchtower_collector.store.stats import Count, StatsQuery, count_events
+from watchtower_collector.store.stats import (
+    MAX_TEXT_BYTES,
+    Count,
+    StatsQuery,
+    TooMuchTextError,
+    count_events,
+)
 from watchtower_collector.timestamps import format_rfc3339, now_us, parse_rfc3339
 
 By = Literal[
@@ -30,7 +38,7 @@ By = Literal[
 Interval = Literal["hour", "day"]
 MAX_TOP = 1_000
 DEFAULT_TOP = 10
-MAX_COUNTS = 100_000  # in one answer: some 10 MB
+MAX_COUNTS = 100_000  # in one answer: some 10 MB, without the text of the values
 _HOUR_US = 3_600_000_000
 _DAY_US = 24 * _HOUR_US
 _EARLIEST = parse_rfc3339("0001-01-01T00:00:00Z")
@@ -88,16 +96,26 @@ def stats_router(reader: Reader, admin: AdminGate) -> APIRouter:
             buckets=_buckets(parameters, since, until, width),
             bucket_us=width,
         )
-        total, counts = await reader.read(lambda connection: count_events(connection, query))
-        document = {
+        head = {
             "since": format_rfc3339(since),
             "until": format_rfc3339(until),
             "interval": parameters.interval,
             "by": parameters.by,
-            "total": total,
-            "counts": [_count_document(count) for count in counts],
         }
-        return json_response(document)
+
+        def work(connection: sa.Connection) -> bytes:
+            total, counts = count_events(connection, query)
+            whole = render({**head, "total": total})
+            return whole[:-1] + b',"counts":' + render_array(map(_count_document, counts)) + b"}"
+
+        try:
+            return rendered_response(await reader.read(work))
+        except TooMuchTextError:
+            refuse(
+                "interval",
+                f"the values are long: more than {MAX_TEXT_BYTES >> 20} MiB, once for each "
+                "interval; shorten the range, lower top, or take interval=day",
+            )
 
     return router
 

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
+import anyio.to_thread
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi import Path as PathParameter
@@ -13,7 +14,8 @@ from starlette.responses import Response
 
 from watchtower_collector.auth import AdminGate
 from watchtower_collector.body import BodyReader
-from watchtower_collector.errors import error_response, json_response
+from watchtower_collector.errors import error_response, json_response, rendered_response
+from watchtower_collector.rendering import render_array
 from watchtower_collector.routes.parameters import Patterns, check_names, texts
 from watchtower_collector.store.tokens import (
     NameTakenError,
@@ -79,14 +81,8 @@ def tokens_router(
 
     @router.get("", response_model=None, dependencies=[Depends(check_names(TokenParameters))])
     async def list_tokens(parameters: Annotated[TokenParameters, Query()]) -> Response:
-        now = now_us()
-        found = [_document(token, tokens, now) for token in tokens.all()]
-        if parameters.state:
-            found = [token for token in found if token["state"] in parameters.state]
-        hosts = texts(parameters.hostname)
-        if hosts is not None:
-            found = [token for token in found if hosts.match(token["hostname"])]
-        return json_response(found)
+        known = [(token, tokens.last_used(token)) for token in tokens.all()]
+        return rendered_response(await anyio.to_thread.run_sync(_render, known, parameters))
 
     @router.post("", status_code=201, response_model=None)
     async def make_tokens(request: Request) -> Response:
@@ -171,7 +167,18 @@ def _summary(bound: Sequence[tuple[Token, bool]]) -> str:
     return f"made {len(new)} of {len(bound)} tokens"
 
 
-def _document(token: Token, tokens: TokenRegistry, now: int) -> dict[str, Any]:
+def _render(known: Sequence[tuple[Token, int | None]], parameters: TokenParameters) -> bytes:
+    """Return those that are asked for, of all with the moments of their last use."""
+    now, hosts = now_us(), texts(parameters.hostname)
+    return render_array(
+        _document(token, last_used, now)
+        for token, last_used in known
+        if not parameters.state or token.state(now) in parameters.state
+        if hosts is None or hosts.match(token.hostname)
+    )
+
+
+def _document(token: Token, last_used: int | None, now: int) -> dict[str, Any]:
     def moment(at: int | None) -> str | None:
         return None if at is None else format_rfc3339(at)
 
@@ -182,7 +189,7 @@ def _document(token: Token, tokens: TokenRegistry, now: int) -> dict[str, Any]:
         "created_at": moment(token.created_at),
         "expires_at": moment(token.expires_at),
         "revoked_at": moment(token.revoked_at),
-        "last_used_at": moment(tokens.last_used(token)),
+        "last_used_at": moment(last_used),
         "state": token.state(now),
     }
 

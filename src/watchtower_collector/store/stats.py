@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from watchtower_collector.store.query import EventQuery
 
 Value = str | bool | None
+MAX_TEXT_BYTES = 10 << 20  # of the values in one answer, each once for every interval
+
+
+class TooMuchTextError(Exception):
+    """The values, once for each interval, are more than ``MAX_TEXT_BYTES``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,9 @@ def count_events(connection: sa.Connection, query: StatsQuery) -> tuple[int, lis
 
     Every interval has a count for every value, 0 included. Memory depends on what is asked for,
     never on how many events or values there are: the database groups them.
+
+    Raises:
+        TooMuchTextError: the values are too long to be repeated for each interval.
     """
     wanted = list(conditions(query.events))
     totals: dict[int | None, int] = dict(connection.execute(select_totals(query)).all())
@@ -54,6 +63,8 @@ def count_events(connection: sa.Connection, query: StatsQuery) -> tuple[int, lis
     if query.by is None:
         return total, [Count(time, None, False, totals.get(time, 0)) for time in _times(query)]
     top = _top_values(connection, EVENTS.c[query.by], wanted, query.top)
+    if sum(_text_bytes(value) for _, value in top) * len(_times(query)) > MAX_TEXT_BYTES:
+        raise TooMuchTextError
     found = top if query.buckets is None else _top_by_bucket(connection, query, wanted, top)
     has_other = sum(top.values()) < total
     counts: list[Count] = []
@@ -72,6 +83,11 @@ _Key = tuple[int | None, Value]
 
 def _times(query: StatsQuery) -> Sequence[int | None]:
     return [None] if query.buckets is None else query.buckets
+
+
+def _text_bytes(value: Value) -> int:
+    """Return how long a value is in an answer: a control character is six bytes there."""
+    return len(json.dumps(value, ensure_ascii=False).encode())
 
 
 def _bucket(width: int) -> sa.ColumnElement[int]:

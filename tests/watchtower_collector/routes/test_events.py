@@ -96,6 +96,17 @@ def test_every_filter(client, make_event, query):
     assert [event["event_id"] for event in client.events("?" + query)] == [wanted["event_id"]]
 
 
+def test_all_of_ipv6_is_not_all_of_ipv4(client, make_event):
+    client.post([make_event(user="v4"), make_event(user="v6", source_ip="2001:db8::1")])
+    for query, users in (
+        ("?source_ip=::/0", {"v6"}),
+        ("?source_ip=0.0.0.0/0", {"v4"}),
+        ("?source_ip=::/0&source_ip=0.0.0.0/0", {"v4", "v6"}),
+        ("?source_ip=::ffff:203.0.113.0/120", {"v4"}),
+    ):
+        assert {event["user"] for event in client.events(query)} == users
+
+
 def test_until_is_not_included(client, make_event):
     client.post([make_event(timestamp=stamp) for stamp in minutes(3)])
     (event,) = client.events("?until=2026-01-01T00:01:00Z")

@@ -1,5 +1,7 @@
 import pytest
 
+from watchtower_collector.store import stats as stats_of_the_store
+
 
 def stats(client, admin, query):
     response = client.get(f"/stats?{query}", headers=admin)
@@ -131,6 +133,22 @@ def test_without_a_range_it_is_the_last_day_or_the_last_30(client, admin, interv
 def test_the_earliest_range_there_is(client, admin):
     for query in ("until=0001-01-01", "since=0001-01-01&until=0001-01-02&interval=day"):
         assert stats(client, admin, query)["since"] == "0001-01-01T00:00:00.000000Z"
+
+
+def test_values_that_would_make_a_large_answer_are_refused_before_they_are_read(
+    client, admin, make_event, monkeypatch
+):
+    """A host's own agent may send user names of 1,024 characters, and others in each event."""
+    users = [f"{n:04}" + "\N{GRINNING FACE}" * 1_020 for n in range(300)]
+    client.post([make_event(user=user, timestamp="2026-01-01T00:00:00Z") for user in users])
+    query = "since=2026-01-01&by=user&top=300&interval=hour&until=2026-01-01T0"
+    assert len(client.get(f"/stats?{query}8:00:00Z", headers=admin).content) > 9 << 20
+    monkeypatch.setattr(stats_of_the_store, "_top_by_bucket", None)
+    response = client.get(f"/stats?{query}9:00:00Z", headers=admin)
+    assert response.status_code == 422
+    error = response.json()["error"]
+    assert error["parameter"] == "interval"
+    assert "lower top" in error["message"]
 
 
 def test_an_empty_range_has_no_hours(client, admin):
