@@ -44,6 +44,7 @@ EVENT_TYPES: tuple[str, ...] = get_args(EventType)
 MAX_RAW_MESSAGE = 4_096  # characters; sshd cuts its own lines at 1,024 (log.c, MSGBUFSIZ)
 MAX_UNKNOWN_FIELDS = 32
 MAX_UNKNOWN_TEXT = 1_024  # characters
+MAX_UNKNOWN_BYTES = 16 << 10  # of all of them together, as JSON in UTF-8: how they are stored
 _INT64 = 1 << 63
 # An address with or without a zone, or the host name that sshd writes with UseDNS.
 _HOST = re.compile(r"[0-9A-Za-z._:%-]{1,255}", re.ASCII)
@@ -207,5 +208,20 @@ def event_row(event: Event, received_at: int) -> dict[str, Any]:
     row = dict(vars(event))
     row["received_at"] = received_at
     row["source_addr"] = sortable_bytes(event.source_ip or "")
-    row["extra"] = json.dumps(event.model_extra, ensure_ascii=False) if event.model_extra else None
+    row["extra"] = _extra(event.model_extra) if event.model_extra else None
     return row
+
+
+def _extra(fields: dict[str, Any]) -> str:
+    """Return unknown fields as JSON, their texts cut until it is not too large.
+
+    To refuse the event would hide it: whoever calls sudo chooses the texts of several fields.
+    """
+    extra = json.dumps(fields, ensure_ascii=False)
+    length = MAX_UNKNOWN_TEXT
+    # No character has more than four bytes.
+    while len(extra) > MAX_UNKNOWN_BYTES // 4 and len(extra.encode()) > MAX_UNKNOWN_BYTES:
+        length //= 2
+        cut = {k: v[:length] if isinstance(v, str) else v for k, v in fields.items()}
+        extra = json.dumps(cut, ensure_ascii=False)
+    return extra

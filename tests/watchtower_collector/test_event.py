@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from watchtower_collector.event import (
     EVENT_TYPES,
     MAX_RAW_MESSAGE,
+    MAX_UNKNOWN_BYTES,
     Event,
     RefusedEventError,
     event_row,
@@ -169,6 +170,29 @@ def test_unknown_fields_are_kept():
 )
 def test_unknown_fields_are_bounded(name, value):
     assert refused(**{name: value}).field == name[:64]
+
+
+@pytest.mark.parametrize("text", ["x", "\U0001f600", "\x01", '"', "ä"])
+@pytest.mark.parametrize("count", range(1, 32))
+def test_unknown_fields_are_bounded_together_and_cut_not_refused(text, count):
+    """Else whoever calls sudo could choose a command and a directory that keep it a secret."""
+    given = {f"f{'x' * 61}{number:02}": text * 1_024 for number in range(count)}
+    given["session_id"] = "ab" * 16
+    extra = row(**given)["extra"]
+    kept = json.loads(extra)
+    size = len(json.dumps(given, ensure_ascii=False).encode())
+    assert (kept == given) == (size <= MAX_UNKNOWN_BYTES)
+    assert len(extra.encode()) <= MAX_UNKNOWN_BYTES
+    assert size <= MAX_UNKNOWN_BYTES or len(extra.encode()) > MAX_UNKNOWN_BYTES // 3
+    assert kept.keys() == given.keys()
+    assert kept["session_id"] == given["session_id"]
+    assert all(given[name].startswith(value) for name, value in kept.items())
+
+
+def test_of_unknown_fields_that_are_cut_the_numbers_stay():
+    numbers = {f"f{number:02}": (1 << 63) - 1 for number in range(16)}
+    kept = json.loads(row(**numbers, **{f"g{n:02}": "\x01" * 1_024 for n in range(16)})["extra"])
+    assert numbers.items() <= kept.items()
 
 
 def test_there_are_not_too_many_unknown_fields():
