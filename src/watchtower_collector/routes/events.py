@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from watchtower_collector.accept import preferred
 from watchtower_collector.auth import AdminGate
 from watchtower_collector.errors import rendered_response
 from watchtower_collector.reader import Reader
@@ -52,11 +53,8 @@ def events_router(reader: Reader, admin: AdminGate) -> APIRouter:
 
 
 def _accepted(request: Request) -> str:
-    for part in request.headers.get("accept", "").split(","):
-        wanted = _BY_ACCEPT.get(part.partition(";")[0].strip().lower())
-        if wanted is not None:
-            return wanted
-    return "json"
+    accept = ",".join(request.headers.getlist("accept"))
+    return _BY_ACCEPT[preferred(accept, tuple(_BY_ACCEPT))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,6 +265,11 @@ def test_the_agents_token_is_no_key(client, agent):
         ({"url": "/events", "accept": "application/x-ndjson;q=1"}, "application/jsonl"),
         ({"url": "/events?format=json", "accept": "text/csv"}, "application/json"),
         ({"url": "/events", "accept": "text/html, */*"}, "application/json"),
+        (
+            {"url": "/events", "accept": "text/csv;q=0.2, application/jsonl;q=0.8"},
+            "application/jsonl",
+        ),
+        ({"url": "/events", "accept": "text/csv;q=0, application/json;q=0.1"}, "application/json"),
     ],
 )
 def test_the_format_by_parameter_or_header(client, admin, how, media_type):
