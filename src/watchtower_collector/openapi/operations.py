@@ -116,8 +116,9 @@ _HEALTHZ = Operation(
 )
 _EVENTS = Operation(
     "What happened, newest first",
-    "All filters that are given must hold; of a filter given several times, any one. As JSON it "
-    "comes in pages, as CSV or JSON Lines in one stream.",
+    "All filters that are given must hold; of a filter given several times, any one. Without "
+    "until, what a host with a fast clock dated into the future is found, too. As JSON it comes "
+    "in pages, as CSV or JSON Lines in one stream.",
     ADMIN,
     {
         "200": answer(
@@ -176,8 +177,8 @@ _FORGET_HOST = Operation(
 )
 _STATS = Operation(
     "How many events",
-    "By the values of a field, by hours or days in UTC, or both. Without since and hours it is "
-    "the last 24 hours, for days the last 30.",
+    "By the values of a field, by hours or days in UTC, or both. Without until it is until now; "
+    "without since and hours it is the last 24 hours before, for days the last 30.",
     ADMIN,
     {"200": answer("Counts.", json_content(ref("Stats"), stats=examples.STATS)), **ASKING},
 )

@@ -251,19 +251,31 @@ class TimeRange(BaseModel):
     ] = None
     until: Annotated[
         Moment | None,
-        Field(description="Before then, itself not included.", examples=["2026-03-15"]),
+        Field(
+            description=(
+                "Before then, itself not included. Without it there is no end, with hours neither."
+            ),
+            examples=["2026-03-15"],
+        ),
     ] = None
     hours: Annotated[
         Annotated[float, Field(gt=0, le=MAX_HOURS), BeforeValidator(_hours)] | None,
-        Field(description="The last so many hours; not together with since.", examples=[24]),
+        Field(description="From so many hours ago on; not together with since.", examples=[24]),
     ] = None
 
     def bounds(self) -> tuple[int | None, int | None]:
-        """Return since when and until when, in microseconds; ``hours`` counts back from now."""
+        """Return since when and until when, in microseconds; ``hours`` counts back from now.
+
+        Raises:
+            RequestValidationError: the range ends before it begins.
+        """
         since = None if self.since is None else parse_rfc3339(self.since)
         if self.hours is not None:
             since = now_us() - int(self.hours * _HOUR_US)
-        return since, None if self.until is None else parse_rfc3339(self.until)
+        until = None if self.until is None else parse_rfc3339(self.until)
+        if since is not None and until is not None and since > until:
+            refuse("until", "is before since, or before the time that hours begins at")
+        return since, until
 
 
 class TimedEventFilters(EventFilters, TimeRange):

@@ -13,7 +13,13 @@ from watchtower_collector.auth import AdminGate
 from watchtower_collector.errors import rendered_response
 from watchtower_collector.reader import Reader
 from watchtower_collector.rendering import render, render_array
-from watchtower_collector.routes.parameters import TimedEventFilters, check_names, refuse, whole
+from watchtower_collector.routes.parameters import (
+    Moment,
+    TimedEventFilters,
+    check_names,
+    refuse,
+    whole,
+)
 from watchtower_collector.store.query import EventQuery
 from watchtower_collector.store.stats import (
     MAX_TEXT_BYTES,
@@ -66,6 +72,13 @@ class StatsParameters(TimedEventFilters):
     by: Annotated[
         Annotated[By, BeforeValidator(_by)] | None,
         Field(description="A count for each value of this field.", examples=["type"]),
+    ] = None
+    until: Annotated[
+        Moment | None,
+        Field(
+            description="Before then, itself not included; now by default.",
+            examples=["2026-03-15"],
+        ),
     ] = None
     interval: Annotated[
         Annotated[Interval, BeforeValidator(_interval)] | None,
@@ -128,7 +141,7 @@ def _range(parameters: StatsParameters) -> tuple[EventQuery, int, int]:
     if since is None:
         since = max(until - _DEFAULT_RANGES[parameters.interval], _EARLIEST)
     if since > until:
-        refuse("until", "is before since: the range is empty")
+        refuse("since", "is later than now, where the range ends without until")
     return replace(query, since=since, until=until), since, until
 
 

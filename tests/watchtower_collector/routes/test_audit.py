@@ -66,7 +66,16 @@ def test_filters(client, admin, trail):
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=1001", "cursor=x", "since=noon", "user=root", "hours=1&since=2001"]
+    "query",
+    [
+        "limit=0",
+        "limit=1001",
+        "cursor=x",
+        "since=noon",
+        "user=root",
+        "hours=1&since=2001",
+        "since=2001-01-02&until=2001-01-01",
+    ],
 )
 def test_a_mistake_is_named(client, admin, query):
     response = client.get(f"/admin/audit?{query}", headers=admin)

@@ -122,6 +122,19 @@ def test_the_last_hours(client, make_event):
     assert len(client.events("?hours=4")) == 2
 
 
+def test_the_last_hours_have_no_end(client, make_event):
+    """A host whose clock is ahead hides nothing from who asks at 3 a.m."""
+    ahead = (datetime.now(UTC) + timedelta(days=400)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    client.post(make_event(timestamp=ahead))
+    assert len(client.events("?hours=1")) == 1
+    assert len(client.events("?since=2026-01-01")) == 1
+
+
+def test_an_instant_is_an_empty_range(client, make_event):
+    client.post(make_event())
+    assert client.events("?since=2026-03-14T09:26:53Z&until=2026-03-14T09:26:53Z") == []
+
+
 def test_a_hundred_by_default(client, make_event, admin):
     client.post([make_event() for _ in range(101)])
     assert len(client.events()) == 100
@@ -210,6 +223,10 @@ def test_the_link_pins_the_start_of_the_last_hours(client, make_event, admin):
         ("since=yesterday", "since", "2026-01-31"),
         ("until=2026-02-30", "until", "2026-01-31"),
         ("hours=1&since=2026-01-01", "hours", "one of them"),
+        ("since=2026-01-02&until=2026-01-01", "until", "before since"),
+        ("since=2026-01-01T00:00:00.000001Z&until=2026-01-01", "until", "before since"),
+        ("hours=1&until=2026-01-01", "until", "before since"),
+        ("since=2026-01-02&until=2026-01-01&format=csv", "until", "before since"),
         ("type=logout", "type", "login, login_failed"),
         ("source_ip=web-1", "source_ip", "CIDR"),
         ("source_ip=1.2.3.4/33", "source_ip", "CIDR"),

@@ -130,6 +130,15 @@ def test_without_a_range_it_is_the_last_day_or_the_last_30(client, admin, interv
     assert len(document["counts"]) in {count - 1, count}
 
 
+def test_without_an_end_it_is_until_now(client, admin, make_event):
+    """An answer says its range, and what a fast clock dated later is not in it."""
+    client.post(make_event(timestamp="9999-01-01T00:00:00Z"))
+    document = stats(client, admin, "hours=1")
+    assert document["total"] == 0
+    assert document["until"] < "9999"
+    assert stats(client, admin, "hours=1&until=9999-12-31")["total"] == 1
+
+
 def test_the_earliest_range_there_is(client, admin):
     for query in ("until=0001-01-01", "since=0001-01-01&until=0001-01-02&interval=day"):
         assert stats(client, admin, query)["since"] == "0001-01-01T00:00:00.000000Z"
@@ -165,6 +174,8 @@ def test_an_empty_range_has_no_hours(client, admin):
         ("top=1001", "top", "from 1 to 1000"),
         ("limit=1", "limit", "no such parameter"),
         ("since=2026-01-02&until=2026-01-01", "until", "before since"),
+        ("hours=1&until=2026-01-01", "until", "before since"),
+        ("since=9999-01-01", "since", "later than now"),
         ("since=0001-01-01&interval=hour", "interval", "100000"),
         ("since=2020-01-01&interval=day&by=user&top=1000", "interval", "lower top"),
         ("by=type&by=user", "by", "twice"),
