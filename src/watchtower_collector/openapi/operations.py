@@ -198,9 +198,7 @@ _METRICS = Operation(
     ADMIN,
     {
         "200": answer("Metrics.", _text("text/plain", "watchtower_up 1.0\n")),
-        **SECRET,
-        **DEFECT,
-        **STORE,
+        **ASKING,
     },
 )
 _TOKENS = Operation(

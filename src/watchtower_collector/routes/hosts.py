@@ -13,7 +13,14 @@ from watchtower_collector.auth import AdminGate
 from watchtower_collector.errors import json_response, rendered_response
 from watchtower_collector.reader import Reader
 from watchtower_collector.rendering import render_array
-from watchtower_collector.routes.parameters import Patterns, check_names, flag, texts, whole
+from watchtower_collector.routes.parameters import (
+    Patterns,
+    check_names,
+    check_no_names,
+    flag,
+    texts,
+    whole,
+)
 from watchtower_collector.store import Row
 from watchtower_collector.store.cursor import decode_name_cursor, encode_name_cursor
 from watchtower_collector.store.host_list import HostQuery, host_page, is_silent
@@ -100,7 +107,9 @@ def hosts_router(
         return rendered_response(body, headers=headers)
 
     # ":path", because a name that somebody made up may hold a slash.
-    @router.delete("/hosts/{hostname:path}", response_model=None)
+    @router.delete(
+        "/hosts/{hostname:path}", response_model=None, dependencies=[Depends(check_no_names)]
+    )
     async def forget(hostname: str, request: Request) -> Response:
         if not await writer.call(lambda connection: forget_host(connection, hostname)):
             raise HTTPException(404, f"there is no host {hostname[:255]!r}")

@@ -13,6 +13,7 @@ from watchtower_collector.auth import MetricsGate
 from watchtower_collector.event_stream import Streams
 from watchtower_collector.metrics import Metrics
 from watchtower_collector.reader import Reader
+from watchtower_collector.routes.parameters import check_no_names
 from watchtower_collector.settings import Settings
 from watchtower_collector.store import EventStore
 from watchtower_collector.store.host_list import count_hosts
@@ -83,7 +84,7 @@ def _process() -> dict[str, float]:
 
 def metrics_router(metrics: Metrics, snapshot: Snapshot, gate: MetricsGate) -> APIRouter:
     """Return the route."""
-    router = APIRouter(dependencies=[Depends(gate)])
+    router = APIRouter(dependencies=[Depends(gate), Depends(check_no_names)])
 
     @router.get("/metrics", response_model=None)
     async def get_metrics() -> Response:

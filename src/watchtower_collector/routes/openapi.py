@@ -8,13 +8,12 @@ from watchtower_collector.auth import AdminGate
 from watchtower_collector.errors import rendered_response
 from watchtower_collector.openapi.document import openapi_document
 from watchtower_collector.rendering import render
-from watchtower_collector.routes.event import NoParameters
-from watchtower_collector.routes.parameters import check_names
+from watchtower_collector.routes.parameters import check_no_names
 
 
 def openapi_router(app: FastAPI, admin: AdminGate) -> APIRouter:
     """Return the route; it describes the routes that ``app`` has when it is asked."""
-    router = APIRouter(dependencies=[Depends(admin), Depends(check_names(NoParameters))])
+    router = APIRouter(dependencies=[Depends(admin), Depends(check_no_names)])
 
     @router.get("/openapi.json", response_model=None)
     async def openapi() -> Response:

@@ -20,6 +20,7 @@ DEFAULT_LIMIT = 100
 MAX_HOURS = 876_000  # a century
 MAX_TEXT = 1_024
 MAX_VALUES = 100  # of one parameter
+MAX_ID = (1 << 63) - 1
 _HOUR_US = 3_600_000_000
 
 Format = Literal["json", "csv", "jsonl"]
@@ -140,6 +141,8 @@ Sources = Annotated[tuple[Annotated[str, BeforeValidator(_source)], ...], *_VALU
 Text = Annotated[str, _LENGTH, BeforeValidator(_text)]
 Moment = Annotated[str, BeforeValidator(_moment)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(whole(1, MAX_LIMIT))]
+
+Id = Annotated[int, Field(ge=1, le=MAX_ID), BeforeValidator(whole(1, MAX_ID))]
 
 
 def texts(patterns: Sequence[str]) -> Texts | None:
@@ -337,6 +340,13 @@ def check_names(model: type[BaseModel]) -> Callable[[Request], Awaitable[None]]:
             refuse("hours", "hours and since both say where to begin: give one of them")
 
     return check
+
+
+class _NoParameters(BaseModel):
+    """Nothing may stand in the query string."""
+
+
+check_no_names = check_names(_NoParameters)
 
 
 def refuse(name: str, message: str) -> NoReturn:

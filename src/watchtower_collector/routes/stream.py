@@ -10,8 +10,13 @@ from watchtower_collector.auth import AdminGate
 from watchtower_collector.errors import UNAVAILABLE_SECONDS, error_response
 from watchtower_collector.event_stream import MAX_STREAMS, Streams
 from watchtower_collector.reader import Reader
-from watchtower_collector.routes.event import MAX_ID
-from watchtower_collector.routes.parameters import EventFilters, check_names, refuse, whole
+from watchtower_collector.routes.parameters import (
+    MAX_ID,
+    EventFilters,
+    check_names,
+    refuse,
+    whole,
+)
 
 LAST_EVENT_ID = "Last-Event-ID"
 _LAST = "last_event_id"

@@ -16,7 +16,13 @@ from watchtower_collector.auth import AdminGate
 from watchtower_collector.body import BodyReader
 from watchtower_collector.errors import error_response, json_response, rendered_response
 from watchtower_collector.rendering import render_array
-from watchtower_collector.routes.parameters import Patterns, check_names, texts
+from watchtower_collector.routes.parameters import (
+    Id,
+    Patterns,
+    check_names,
+    check_no_names,
+    texts,
+)
 from watchtower_collector.store.tokens import (
     NameTakenError,
     Token,
@@ -33,7 +39,6 @@ from watchtower_collector.writer import Writer
 MAX_TOKENS = 1_000  # in one request
 State = Literal["active", "expiring", "expired", "revoked"]
 _MAX_OVERLAP = 366 * 86_400  # seconds
-_MAX_ID = (1 << 63) - 1
 
 
 class WantedToken(BaseModel):
@@ -84,7 +89,7 @@ def tokens_router(
         known = [(token, tokens.last_used(token)) for token in tokens.all()]
         return rendered_response(await anyio.to_thread.run_sync(_render, known, parameters))
 
-    @router.post("", status_code=201, response_model=None)
+    @router.post("", status_code=201, response_model=None, dependencies=[Depends(check_no_names)])
     async def make_tokens(request: Request) -> Response:
         async with bodies.read(request, None) as body:
             try:
@@ -109,13 +114,13 @@ def tokens_router(
             return json_response({"status": "ok", "results": results}, 201)
         return json_response(results[0], 201)
 
-    @router.delete("/{token}", response_model=None)
+    @router.delete("/{token}", response_model=None, dependencies=[Depends(check_no_names)])
     async def revoke_token(
-        token: Annotated[int, PathParameter(ge=1, le=_MAX_ID)], request: Request
+        number: Annotated[Id, PathParameter(alias="token")], request: Request
     ) -> Response:
-        revoked = await writer.call(lambda connection: revoke(connection, token, now_us()))
+        revoked = await writer.call(lambda connection: revoke(connection, number, now_us()))
         if revoked is None:
-            raise HTTPException(404, f"there is no token {token}")
+            raise HTTPException(404, f"there is no token {number}")
         tokens.take([revoked])
         request.state.audit_detail = f"revoked token {revoked.id} of {revoked.hostname}"
         return json_response({"status": "ok"})
