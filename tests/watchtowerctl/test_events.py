@@ -171,6 +171,8 @@ def test_a_time_that_this_zone_or_utc_cannot_show_is_refused(unconfigured, zone,
     [
         (["--since", "someday"], "--since 'someday' is no point in time: say it like 2h"),
         (["--since", "1h", "--until", "2h"], "is not after --since"),
+        (["--since", "2099-01-01"], "--since '2099-01-01' (2099-01-01 00:00:00+05:30) is still"),
+        (["--since", "2026-02-30"], "--since '2026-02-30': there is no such day"),
         (["--json", "--csv"], "--json and --csv exclude each other"),
         (["--limit", "0"], "--limit"),
         (["--all", "--limit", "50"], "--all and --limit exclude each other: give one of them"),
@@ -187,4 +189,6 @@ def test_a_value_the_collector_does_not_take_is_named_by_its_option(ctl):
     _, err = ctl("events", "--source", "nowhere", status=65)
     assert "does not take --source: must be an IPv4" in err
     _, err = ctl("events", "--type", "logon", status=65)
-    assert "does not take --type: must be one of login" in err
+    assert "does not take --type logon: did you mean login? It must be one of login" in err
+    _, err = ctl("events", "--type", "sudo*", "--type", "xyz*", status=65)
+    assert "does not take --type 'xyz*': must be one of login" in err

@@ -83,3 +83,11 @@ def test_a_host_that_is_gone_is_forgotten(asking, stand_in):
     stand_in.refuse("DELETE /hosts/web-1", 404, "there is no host 'web-1'")
     _, err = asking("forget", "web-1", status=66)
     assert "there is no host web-1" in err
+
+
+def test_a_host_can_be_forgotten_whatever_it_is_called(ctl, post):
+    for name in ("..", ".", "a/../b", "web-1"):
+        post({"hostname": name})
+        assert f"{name} is forgotten" in ctl("forget", name)[1]
+        _, err = ctl("forget", name, status=66)
+        assert f"there is no host {name}" in err
