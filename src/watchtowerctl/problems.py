@@ -37,7 +37,7 @@ OPTIONS = {
     "id": "ID",
     "token": "ID",
 }
-FIELDS = {"hostname": "HOST", "overlap_seconds": "--overlap"}
+FIELDS = {"hostname": "HOST"}
 # X509_V_ERR_… of OpenSSL's x509_vfy.h.
 _NOT_YET_VALID, _EXPIRED, _HOSTNAME_MISMATCH, _ADDRESS_MISMATCH = 9, 10, 62, 64
 _UNKNOWN_CA = (18, 19, 20, 21)
