@@ -13,8 +13,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from watchtower_collector.timestamps import format_rfc3339
-
 if TYPE_CHECKING:
     from watchtower_collector.loss import Lost
 
@@ -40,9 +38,5 @@ class NewerEventsError(RestoreError):
 
     def __init__(self, lost: Lost) -> None:
         self.lost = lost
-        super().__init__(
-            f"the present database has {lost.events} events that the backup has not, stored from "
-            f"{format_rfc3339(lost.since)} to {format_rfc3339(lost.until)}: agents can send again "
-            "only what their journals hold. Restore a newer backup, or allow it to lose them "
-            "(--lose-newer)"
-        )
+        number = "1 event" if lost.events == 1 else f"{lost.events} events"
+        super().__init__(f"the present database has {number} that the backup has not")

@@ -167,6 +167,21 @@ class Api:
                 given += 1
                 yield item
 
+    def newest(
+        self, path: str, parameters: Parameters, limit: int | None
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """Return the first ``limit`` objects of all pages, and whether there are more.
+
+        Raises:
+            CommandError: as ``items``.
+        """
+        found: list[dict[str, Any]] = []
+        more = False
+        for response in self.pages(path, parameters, limit):
+            found += objects(self.document(response), self.url)
+            more = "next" in response.links
+        return found[:limit], more or len(found) > len(found[:limit])
+
     def _next(self, response: httpx.Response) -> str | None:
         target = response.links.get("next", {}).get("url")
         if target is None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from watchtowerctl.command import Command
 from watchtowerctl.commands import (
     audit,
     backup,
@@ -30,17 +31,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Ask a Watchtower collector who logged in where, and look after it.",
 )
-app.command()(events.events)
-app.command()(event.event)
-app.command()(tail.tail)
-app.command()(hosts.hosts)
-app.command()(forget.forget)
-app.command()(stats.stats)
+app.command(cls=Command)(events.events)
+app.command(cls=Command)(event.event)
+app.command(cls=Command)(tail.tail)
+app.command(cls=Command)(hosts.hosts)
+app.command(cls=Command)(forget.forget)
+app.command(cls=Command)(stats.stats)
 app.add_typer(token.app, name="token")
-app.command()(audit.audit)
-app.command()(check.check)
-app.command()(backup.backup)
-app.command()(restore.restore)
+app.command(cls=Command)(audit.audit)
+app.command(cls=Command)(check.check)
+app.command(cls=Command)(backup.backup)
+app.command(cls=Command)(restore.restore)
 
 
 def _print_version(wanted: bool) -> None:

@@ -36,8 +36,10 @@ class Step:
 
 def run_checks(configuration: Configuration) -> Iterator[Step]:
     """Give step after step, until one fails that the next ones need."""
-    name = "Address"
+    name = "Settings"
     try:
+        configuration.read()
+        name = "Address"
         url, source = configuration.url()
         yield Step("OK", name, f"{url} ({source})")
         name = "CA"

@@ -62,14 +62,22 @@ class Configuration:
         self._host_file = host_file
         self._values: dict[str, tuple[str, str]] | None = None
 
+    def read(self) -> None:
+        """Read the file, if it is there, for what the environment does not say.
+
+        Raises:
+            CommandError: it cannot be read or understood.
+        """
+        if self._values is None:
+            self._values = self._read_file()
+
     def _value(self, name: str) -> tuple[str, str] | None:
         """Return a piece and where it comes from."""
         variable = _NAMES[name]
         if text := self._environment.get(variable, ""):
             return text, variable
-        if self._values is None:
-            self._values = self._read_file()
-        return self._values.get(name)
+        self.read()
+        return (self._values or {}).get(name)
 
     def _read_file(self) -> dict[str, tuple[str, str]]:
         # Not there, or in a home that is closed to us: then it is not ours either.

@@ -9,6 +9,7 @@ import typer
 
 from watchtowerctl.errors import USAGE, CommandError
 from watchtowerctl.moments import EXAMPLES, local_now, parse_range, show, wire
+from watchtowerctl.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,10 @@ EVENT_TYPES = (
     "store_restored",
     "untrusted",
 )
+HEARTBEAT = "heartbeat"
+# All types but that one: there is no way to ask for what is not. By their first letters, so that a
+# collector's newer types are asked for, too.
+_NO_HEARTBEATS = tuple(sorted({f"{name[0]}*" for name in EVENT_TYPES if name != HEARTBEAT}))
 METHODS = ("password", "publickey", "keyboard-interactive/pam", "hostbased", "gssapi-with-mic")
 
 
@@ -58,9 +63,13 @@ Type = Annotated[
     typer.Option(
         "--type",
         metavar="TYPE",
-        help="what happened; several allowed",
+        help="what happened; several allowed, sudo* for all that begin so",
         autocompletion=complete_type,
     ),
+]
+Heartbeats = Annotated[
+    bool,
+    typer.Option("--heartbeats", help="heartbeats, too: every agent sends one a minute"),
 ]
 Source = Annotated[
     list[str] | None,
@@ -114,6 +123,7 @@ def event_filters(  # noqa: PLR0913  # one for each filter of the interface
     user: list[str] | None,
     host: list[str] | None,
     kind: list[str] | None,
+    heartbeats: bool,
     source: list[str] | None,
     method: list[str] | None,
     region: list[str] | None,
@@ -122,7 +132,14 @@ def event_filters(  # noqa: PLR0913  # one for each filter of the interface
     flagged: bool | None,
     text: str | None,
 ) -> list[tuple[str, str]]:
-    """Return the options as parameters of the collector."""
+    """Return the options as parameters of the collector.
+
+    Heartbeats are left out unless they are asked for: they would drown everything else.
+    """
+    if kind and heartbeats:
+        kind = [*kind, HEARTBEAT]
+    elif not kind and not heartbeats:
+        kind = list(_NO_HEARTBEATS)
     named = {
         "user": user,
         "hostname": host,
@@ -139,6 +156,11 @@ def event_filters(  # noqa: PLR0913  # one for each filter of the interface
     if text is not None:
         parameters.append(("q", text))
     return parameters
+
+
+def left_out(kind: list[str] | None, heartbeats: bool) -> str:
+    """Return the sentence for the end of a line that says that heartbeats are left out, if so."""
+    return "" if kind or heartbeats else " Heartbeats are left out: --heartbeats shows them."
 
 
 def how_many(context: typer.Context, limit: int, everything: bool) -> int | None:
@@ -166,7 +188,16 @@ def time_range(since: str | None, until: str | None) -> list[tuple[str, str]]:
     return [(name, wire(moment)) for name, moment in ends if moment is not None]
 
 
-def range_in_words(parameters: Sequence[tuple[str, str]]) -> str:
+def found_in_words(
+    number: int, noun: str, parameters: Sequence[tuple[str, str]], *, more: bool
+) -> str:
+    """Return how many were found, of what range of time, and whether those are all."""
+    what = f"The newest {counted(number, noun)}" if more else counted(number, noun)
+    rest = " There are more: --limit or --all shows them." if more else ""
+    return f"{what}, {_range_in_words(parameters)}.{rest}"
+
+
+def _range_in_words(parameters: Sequence[tuple[str, str]]) -> str:
     """Return what range of time the parameters ask for, in the admin's time zone."""
     ends = dict(parameters)
     begin, end = (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watchtowerctl.configuration import HOST_FILE
-from watchtowerctl.errors import CONFIGURATION, CommandError
+from watchtowerctl.errors import CONFIGURATION, UNAVAILABLE, CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +29,20 @@ def host_database(
         found = re.search(rf'^{_NAME}="?([^"\n]*)', host_file.read_text("utf-8"), re.MULTILINE)
         path = found[1] if found else ""
     return Path(path or DEFAULT).absolute()
+
+
+def not_done(doing: str, error: Exception) -> CommandError:
+    """Return what it means that a backup or a restore was not made.
+
+    Words about a file that the system would not give are ours: they name the file and the reason.
+    """
+    cause = error.__cause__
+    if not isinstance(cause, OSError):
+        return CommandError(UNAVAILABLE, str(error))
+    about = f"{cause.filename}: " if cause.filename else ""
+    owner = ". Use sudo; files and folders there must belong to the collector's user"
+    hint = owner if isinstance(cause, PermissionError) else ""
+    return CommandError(UNAVAILABLE, f"{doing}: {about}{cause.strerror}{hint}")
 
 
 def not_here() -> CommandError:

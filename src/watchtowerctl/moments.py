@@ -13,11 +13,15 @@ _UNITS = {
     "d": timedelta(days=1),
     "w": timedelta(weeks=1),
 }
-_SPAN = re.compile(r"(?:\d{1,6}[smhdw])+", re.ASCII)
+_UNIT = r" ?([smhdw]|secs?|seconds?|mins?|minutes?|hrs?|hours?|days?|weeks?)(?![a-z])"
+_PART = re.compile(rf"(\d{{1,6}}){_UNIT}", re.ASCII)
+_SPAN = re.compile(rf"(?:\d{{1,6}}{_UNIT} ?)+?", re.ASCII)
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _WORDS = "|".join(("today", "yesterday", *_DAYS))
 _DAY = re.compile(rf"({_WORDS})?(?:(?:^| +)(\d?\d):(\d\d)(?::(\d\d))?)?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d($|[t ]\d\d:\d\d)", re.ASCII)
+# What is meant as a day, with a time of day perhaps.
+_LIKE_DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:[t ]\d\d:\d\d(?::\d\d)?)?", re.ASCII)
 Choice = Callable[[Iterable[datetime]], datetime]  # min or max
 EXAMPLES = "2h, 30m, 3d, today, yesterday 18:00, monday, 2026-03-14, '2026-03-14 09:00'"
 
@@ -30,9 +34,9 @@ def parse_span(text: str) -> timedelta:
     """
     if not _SPAN.fullmatch(text):
         raise ValueError(f"{text!r} is no length of time: say it like 30m, 12h, 7d or 1d12h")
-    parts = re.findall(r"(\d+)([smhdw])", text)
+    parts = _PART.findall(text)
     try:
-        span = sum((int(number) * _UNITS[unit] for number, unit in parts), timedelta())
+        span = sum((int(number) * _UNITS[unit[0]] for number, unit in parts), timedelta())
     except OverflowError:
         span = timedelta.max
     if span > timedelta(days=36_525):
@@ -61,8 +65,9 @@ def parse_moment(text: str, now: datetime, choose: Choice = min) -> datetime:
     try:
         if said == "now":
             return now
-        if _SPAN.fullmatch(said):
-            return now - parse_span(said)
+        span = said.removesuffix(" ago")
+        if _SPAN.fullmatch(span):
+            return now - parse_span(span)
         match = _DAY.fullmatch(said)
         if said and match is not None:
             return _recent(match, now, choose)
@@ -71,6 +76,7 @@ def parse_moment(text: str, now: datetime, choose: Choice = min) -> datetime:
     except (ValueError, OverflowError, OSError):
         moment = None
     if moment is None:
+        _refuse_calendar(text, said)
         raise ValueError(f"{text!r} is no point in time: say it like {EXAMPLES}")
     try:
         moment = moment if moment.tzinfo else _instant(moment, choose)
@@ -80,6 +86,19 @@ def parse_moment(text: str, now: datetime, choose: Choice = min) -> datetime:
     except (ValueError, OverflowError, OSError):
         raise ValueError(f"{text!r} is too far away: say it like {EXAMPLES}") from None
     return moment
+
+
+def _refuse_calendar(text: str, said: str) -> None:
+    """Say so where what was said has the right form, and no calendar or clock has it."""
+    date = _LIKE_DATE.fullmatch(said)
+    if date is not None:
+        try:
+            datetime.fromisoformat(date[1])
+        except ValueError:
+            raise ValueError(f"{text!r}: there is no such day") from None
+    clock = _DAY.fullmatch(said)
+    if date is not None or (clock is not None and clock[2] is not None):
+        raise ValueError(f"{text!r}: there is no such time of day")
 
 
 def _instant(local: datetime, choose: Choice) -> datetime:
@@ -116,6 +135,8 @@ def parse_range(
         ValueError: an end means no point in time, or the range ends before it begins.
     """
     begin = None if since is None else _end("--since", since, now, min)
+    if begin is not None and begin > now:
+        raise ValueError(f"--since {since!r} ({show(begin)}) is still to come: now is {show(now)}")
     end = None if until is None else _end("--until", until, now, max)
     if begin is None or end is None or begin < end:
         return begin, end
@@ -152,14 +173,20 @@ def show(moment: datetime) -> str:
     return moment.astimezone().isoformat(" ", "seconds")
 
 
-def show_text(text: object) -> str:
-    """Return a time of the collector's for people; what is no time stays as it is."""
+def local(text: object) -> datetime | str | None:
+    """Return a time of the collector's in the admin's zone; what is no time stays as it is."""
     if not isinstance(text, str):
-        return ""
+        return None
     try:
-        return show(datetime.fromisoformat(text))
+        return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError, OSError):
         return text
+
+
+def show_text(text: object) -> str:
+    """Return a time of the collector's for people; what is no time stays as it is."""
+    moment = local(text)
+    return show(moment) if isinstance(moment, datetime) else moment or ""
 
 
 def age(text: object, now: datetime) -> str:

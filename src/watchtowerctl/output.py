@@ -1,4 +1,4 @@
-"""What is printed: tables for people, JSON Lines for programs, words beside it on stderr."""
+"""What is printed: fields for people, JSON Lines for programs, words beside it on stderr."""
 
 from __future__ import annotations
 
@@ -8,19 +8,15 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from watchtowerctl.errors import OUTPUT, READER_GONE, CommandError
-from watchtowerctl.text import visible
+from watchtowerctl.text import shown, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from typing_extensions import Buffer
-
-# Wide enough for any row: what is not a terminal gets whole lines, however long.
-_UNBOUNDED = 1 << 20
-_TIME = 25  # characters of a time with its offset: in one piece it can be read and copied
 
 
 def say(message: str) -> None:
@@ -96,49 +92,9 @@ def print_json(document: object, *, flush: bool = False) -> None:
     emit(json.dumps(document, separators=(",", ":")) + "\n", flush=flush)
 
 
-def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], styles: Iterable[str] = ()
-) -> None:
-    """Print a table: folded to fit a terminal, one whole line a row to anything else.
-
-    All cells are taken as text of an attacker. A number stands to the right. ``styles`` are
-    Rich's, one for each row.
-    """
-    from rich.console import Console  # noqa: PLC0415  # slow, for tables alone
-    from rich.table import Table  # noqa: PLC0415  # slow, for tables alone
-    from rich.text import Text  # noqa: PLC0415  # slow, for tables alone
-
-    terminal = sys.stdout.isatty()
-    console = Console(
-        file=sys.stdout,
-        width=None if terminal else _UNBOUNDED,
-        force_terminal=terminal,
-        markup=False,
-        emoji=False,
-        highlight=False,
-    )
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in columns:
-        width = _TIME if column == "Time" else None
-        table.add_column(Text(visible(column)), overflow="fold", min_width=width)
-    style = iter(styles)
-    for row in rows:
-        cells = [Text("" if cell is None else visible(cell), justify=_side(cell)) for cell in row]
-        table.add_row(*cells, style=next(style, ""))
-    with console.capture() as capture:
-        console.print(table)
-    lines = capture.get().splitlines()
-    emit("".join(f"{line.rstrip()}\n" for line in lines))
-
-
-def _side(cell: object) -> Literal["left", "right"]:
-    number = isinstance(cell, int | float) and not isinstance(cell, bool)
-    return "right" if number else "left"
-
-
 def print_fields(fields: Iterable[tuple[str, object]]) -> None:
     """Print names and values, one a line."""
-    shown = [(visible(name), visible(value)) for name, value in fields]
-    width = max((len(name) for name, _ in shown), default=0)
-    for name, value in shown:
+    pairs = [(visible(name), shown(value)) for name, value in fields]
+    width = max((len(name) for name, _ in pairs), default=0)
+    for name, value in pairs:
         emit(f"{name:<{width}}  {value}\n")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
+from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from watchtowerctl.configuration import HOST_FILE, is_loopback
 from watchtowerctl.errors import (
     ABSENT,
     DEFECT,
@@ -18,7 +22,7 @@ from watchtowerctl.errors import (
     UNAVAILABLE,
     CommandError,
 )
-from watchtowerctl.text import visible
+from watchtowerctl.text import quoted, visible
 
 if TYPE_CHECKING:
     import httpx
@@ -30,8 +34,10 @@ OPTIONS = {
     "host_group": "--group",
     "q": "--text",
     "last_event_id": "Last-Event-ID",
+    "id": "ID",
+    "token": "ID",
 }
-FIELDS = {"hostname": "HOST", "overlap_seconds": "--overlap"}
+FIELDS = {"hostname": "HOST"}
 # X509_V_ERR_… of OpenSSL's x509_vfy.h.
 _NOT_YET_VALID, _EXPIRED, _HOSTNAME_MISMATCH, _ADDRESS_MISMATCH = 9, 10, 62, 64
 _UNKNOWN_CA = (18, 19, 20, 21)
@@ -40,9 +46,23 @@ _UNKNOWN_CA = (18, 19, 20, 21)
 def tunnel(url: str) -> str:
     """Return the commands that reach the collector through its own host."""
     host = urlsplit(url).hostname
+    return f"{_forward(18000, str(host))}; export WATCHTOWER_URL=http://127.0.0.1:18000"
+
+
+def _forward(port: int, host: str) -> str:
+    return f"ssh -f -o ExitOnForwardFailure=yes -L {port}:127.0.0.1:8000 {host} sleep 600"
+
+
+def _explain_refusal(url: str, look: str) -> str:
+    parts = urlsplit(url)
+    said = f"{url} refuses the connection: nothing listens there"
+    # On the collector's own host nobody needs a tunnel.
+    if not is_loopback(str(parts.hostname)) or Path(HOST_FILE).exists():
+        return f"{said}. Look {look}"
+    forward = _forward(parts.port or 80, "collector.example.org")
     return (
-        f"ssh -f -o ExitOnForwardFailure=yes -L 18000:127.0.0.1:8000 {host} sleep 600; "
-        "export WATCHTOWER_URL=http://127.0.0.1:18000"
+        f"{said}. If it was an SSH tunnel, it has ended: open it again, with your collector's "
+        f"name: {forward}. If it stands, look {look}"
     )
 
 
@@ -90,7 +110,7 @@ def connection_error(error: Exception, url: str) -> CommandError:
         host = urlsplit(url).hostname
         said = f"the name {host} is not found: look at WATCHTOWER_URL, or mend DNS"
     elif isinstance(cause, ConnectionRefusedError):
-        said = f"{url} refuses the connection: nothing listens there. Look {look}"
+        said = _explain_refusal(url, look)
     elif isinstance(cause, TimeoutError) or "Timeout" in type(error).__name__:
         said = f"{url} did not answer in time: a firewall, or a collector that hangs. Look {look}"
     else:
@@ -139,7 +159,7 @@ def answer_error(  # noqa: PLR0911  # one for each answer
                 UNAVAILABLE, f"this collector does not know {path}: it is older; upgrade it"
             )
         case 422 if error is not None:
-            return CommandError(REFUSED, f"the collector does not take {_option(error)}: {words}")
+            return CommandError(REFUSED, _explain_refused(error, response, words))
         case 429 | 503:
             return _try_later(response, words)
         case 500:
@@ -164,11 +184,41 @@ def _option(error: dict[str, object]) -> str:
     return OPTIONS.get(name, f"--{name}" if name else "what was asked")
 
 
+def _explain_refused(error: dict[str, object], response: httpx.Response, words: str) -> str:
+    said = f"the collector does not take {_option(error)}"
+    allowed = _allowed(words)
+    given = response.request.url.params.get_list(str(error.get("parameter")))
+    for value in given if allowed else ():
+        beginning = value.removesuffix("*")
+        if value in allowed or (
+            beginning != value and any(name.startswith(beginning) for name in allowed)
+        ):
+            continue
+        near = get_close_matches(beginning, allowed, 1)
+        if near:
+            it = "It " if words.startswith("must") else ""
+            return f"{said} {quoted(value)}: did you mean {near[0]}? {it}{words}"
+        return f"{said} {quoted(value)}: {words}"
+    return f"{said}: {words}"
+
+
+def _allowed(words: str) -> list[str]:
+    """Return the values that the collector's words name, or none if they name none."""
+    if found := re.match(r"must be one of (\w+(?:, \w+)*)", words):
+        return found[1].split(", ")
+    # Pydantic's words for a list of constants.
+    return re.findall(r"'(\w+)'", words) if words.startswith("Input should be '") else []
+
+
 def _try_later(response: httpx.Response, words: str) -> CommandError:
     seconds = response.headers.get("Retry-After", "")
     when = f" in {seconds} seconds" if seconds.isdecimal() and len(seconds) < 6 else " later"
     if response.status_code == 429:
-        return CommandError(TRY_LATER, f"too many questions (429): try again{when}")
+        return CommandError(
+            TRY_LATER,
+            f"{words or 'too many questions'} (429): try again{when}. Is the admin key the one of "
+            "this collector? watchtowerctl check says where it is from",
+        )
     return CommandError(
         TRY_LATER,
         f"the collector cannot answer now (503): {words or 'no reason'}; try again{when}",

@@ -35,11 +35,20 @@ def test_programs_get_the_newest_first(asking, stand_in):
     assert stand_in.requests[0].query == [("path", "/events"), ("limit", "7")]
 
 
-def test_a_full_page_says_that_there_may_be_more(asking, stand_in):
+def test_it_says_whether_there_are_more(asking, stand_in):
+    stand_in.answer("GET /admin/audit", ENTRIES, Link='</admin/audit?cursor=x>; rel="next"')
     stand_in.answer("GET /admin/audit", ENTRIES)
     _, err = asking("audit", "--limit", "2")
-    assert "There may be more" in err
-    assert "There may be more" not in asking("audit", "--all")[1]
+    assert err == (
+        "The newest 2 requests, from the beginning to now. "
+        "There are more: --limit or --all shows them.\n"
+    )
+    assert asking("audit", "--limit", "2")[1] == "2 requests, from the beginning to now.\n"
+
+
+def test_a_path_that_can_never_be_is_refused_before_anybody_is_asked(unconfigured):
+    _, err = unconfigured("audit", "--path", "events", status=2)
+    assert "--path 'events' can never be: paths begin with /" in err
 
 
 def test_all_and_a_limit_are_refused_before_anybody_is_asked(unconfigured):

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from watchtower_collector.event import event_row, parse_event
+from watchtower_collector.keeping_errors import KeepingError
 from watchtower_collector.store.sqlite import SQLiteStore
 from watchtowerctl.errors import CONFIGURATION, TRY_LATER, UNAVAILABLE, USAGE
-from watchtowerctl.host_database import DEFAULT, host_database
+from watchtowerctl.host_database import DEFAULT, host_database, not_done
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 EVENT = {"type": "login", "timestamp": "2026-03-14T09:26:53Z", "hostname": "web-1"}
@@ -70,13 +71,36 @@ def test_a_restore_says_what_is_lost_and_what_to_do(ctl, backup, database):
     fill(database, 2)
     refused = ctl("restore", backup, "--yes")
     assert refused.returncode == UNAVAILABLE
-    assert "has 2 events that the backup has not" in refused.stderr
+    assert (
+        "the present database has 2 events that the backup has not, "
+        "stored from 2027-01-15 08:00:00+00:00 to 2027-01-15 08:00:00+00:00. "
+    ) in refused.stderr
+    for words in ("agents then send again what their hosts' journals hold", "Heartbeats"):
+        assert words in refused.stderr
     ended = ctl("restore", backup, "--yes", "--lose-newer")
     assert ended.returncode == 0, ended.stderr
     assert "watchtower.db.before-restore-" in ended.stdout
     assert "Lost: 2 events stored from 2027-01-15" in ended.stderr
     assert "systemctl start watchtower-collector.socket" in ended.stderr
     assert "tokens" not in ended.stderr
+
+
+def test_one_event_is_one_event(ctl, backup, database):
+    fill(database, 1)
+    assert "has 1 event that the backup has not" in ctl("restore", backup, "--yes").stderr
+    ended = ctl("restore", backup, "--yes", "--lose-newer")
+    assert "Lost: 1 event stored from 2027-01-15" in ended.stderr
+
+
+def test_the_present_database_is_no_backup_of_itself(ctl, database, tmp_path):
+    (tmp_path / "link").symlink_to(database)
+    before = database.read_bytes()
+    for file in (database, tmp_path / "link"):
+        ended = ctl("restore", file, "--yes")
+        assert ended.returncode == USAGE
+        assert f"{file} is the present database itself" in ended.stderr
+    assert database.read_bytes() == before
+    assert [file.name for file in database.parent.iterdir()] == [database.name]
 
 
 def test_after_a_database_that_is_gone_tokens_are_to_be_looked_at(ctl, backup, database):
@@ -93,10 +117,11 @@ def test_without_a_terminal_nothing_is_restored_unasked(ctl, backup):
     assert "--yes" in ended.stderr
 
 
-def test_a_no_restores_nothing_and_is_documented(backup, database):
+@pytest.mark.parametrize("answer", [b"n\n", b"\x04"], ids=["no", "end of input"])
+def test_a_no_restores_nothing_and_is_documented(backup, database, answer):
     before = database.read_bytes()
     ours, theirs = pty.openpty()
-    os.write(ours, b"n\n")
+    os.write(ours, answer)
     ended = subprocess.run(
         [sys.executable, "-m", "watchtowerctl", "restore", str(backup)],
         env=os.environ | {"PYTHONPATH": str(SOURCE), "WATCHTOWER_DB_PATH": str(database)},
@@ -108,6 +133,8 @@ def test_a_no_restores_nothing_and_is_documented(backup, database):
     os.close(ours)
     os.close(theirs)
     assert ended.returncode == 1
+    assert ended.stderr.endswith(b"Nothing was changed.\n")
+    assert b"Aborted" not in ended.stderr
     assert database.read_bytes() == before
     page = (SOURCE.parent / "docs/operations/watchtowerctl.md").read_text("utf-8")
     assert "| 1 | `check` found something that fails, or you answered no to `restore` |" in page
@@ -129,8 +156,29 @@ def test_a_backup_that_cannot_be_made_is_said(ctl, tmp_path):
     (tmp_path / "file").touch()
     ended = ctl("backup", "--directory", tmp_path / "file")
     assert ended.returncode == UNAVAILABLE
-    assert "cannot use the directory" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert ended.stderr == f"watchtowerctl: no backup was made: {tmp_path}/file: Not a directory\n"
+
+
+def test_a_directory_that_cannot_be_made_is_nobody_elses(ctl):
+    ended = ctl("backup", "--directory", "/proc/x")
+    assert ended.returncode == UNAVAILABLE
+    assert (
+        ended.stderr == "watchtowerctl: no backup was made: /proc/x: No such file or directory\n"
+    )
+
+
+def test_a_backup_that_is_not_there_is_said(ctl, database, tmp_path):
+    ended = ctl("restore", tmp_path / "none.db", "--yes")
+    assert ended.returncode == UNAVAILABLE
+    said = f"watchtowerctl: nothing was restored: {tmp_path}/none.db: No such file or directory\n"
+    assert ended.stderr == said
+
+
+def test_what_is_not_permitted_is_said_with_the_owner():
+    error = KeepingError("words")
+    error.__cause__ = PermissionError(13, "Permission denied", "/srv/x")
+    said = str(not_done("no backup was made", error))
+    assert said.startswith("no backup was made: /srv/x: Permission denied. Use sudo; ")
 
 
 @pytest.mark.parametrize("arguments", [("backup",), ("restore", "file", "--yes")])

@@ -123,6 +123,14 @@ def test_no_key_fails_where_it_is_needed(unconfigured, stand_in):
     assert "FAIL  Key       there is no admin key" in out
 
 
+def test_a_file_of_settings_that_is_broken_fails_as_such(asking, stand_in, home):
+    well(stand_in)
+    (home / ".config/watchtowerctl.toml").write_text("url = ")
+    out, _ = asking("check", status=1)
+    assert verdicts(out) == {"Settings": "FAIL"}
+    assert "watchtowerctl.toml is no TOML" in out
+
+
 def test_another_version_is_a_warning(asking, stand_in):
     stand_in.answer("GET /openapi.json", {"info": {"version": "99.0"}})
     well(stand_in)

@@ -10,8 +10,10 @@ import pytest
 import typer.main
 from collector_process import REPOSITORY
 
-from watchtowerctl import configuration, errors
+from watchtowerctl import configuration, errors, host_database
 from watchtowerctl.app import app
+from watchtowerctl.commands.stats import ALIASES, BY, DEFAULT_TOP, MAX_TOP
+from watchtowerctl.commands.token import LONGEST_OVERLAP
 from watchtowerctl.moments import parse_moment, parse_span
 
 PAGE = (REPOSITORY / "docs/operations/watchtowerctl.md").read_text(encoding="utf-8")
@@ -72,6 +74,15 @@ def test_the_defaults_are_the_documented_ones():
         assert f"| `--limit` | how many, the newest; {limit.default} |" in sections()[name]
     (overlap,) = (p for p in commands()["token rotate"].params if "--overlap" in p.opts)
     assert f"; `{overlap.default}` |" in sections()["token rotate"]
+    assert f"at most `{LONGEST_OVERLAP.days}d`; " in sections()["token rotate"]
+    assert f"{DEFAULT_TOP} if not said, at most {MAX_TOP:,}; " in sections()["stats"]
+
+
+def test_the_fields_to_count_by_are_the_documented_ones():
+    (row,) = re.findall(r"^\| `--by` \| (.*) \|$", sections()["stats"], re.MULTILINE)
+    fields, aliases = (re.findall(r"`(\w+)`", part) for part in row.split("; "))
+    assert fields == list(BY)
+    assert aliases == [*ALIASES, *ALIASES.values()]
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -126,6 +137,8 @@ def test_every_setting_is_documented_and_no_other():
     table = re.search(r"^\| Setting \|.*\n.*\n((?:\|.*\n)+)", PAGE, re.MULTILINE)[1]
     documented = dict(re.findall(r"^\| `(\w+)` \| `(\w+)` \|", table, re.MULTILINE))
     assert documented == {variable: name for name, variable in configuration._NAMES.items()}
+    # No setting of the file: it is about this host's database, not about whom to ask.
+    assert re.findall(r"^\| `(\w+)` \| \|", table, re.MULTILINE) == [host_database._NAME]
 
 
 def test_the_file_of_the_page_is_taken(tmp_path):

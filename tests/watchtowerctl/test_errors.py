@@ -14,7 +14,7 @@ import pytest
         (403, "not allowed with this key (403): no", 77),
         (404, "does not know /events: it is older", 69),
         (422, "does not take --group: no", 65),
-        (429, "too many questions (429): try again in 7 seconds", 75),
+        (429, "no\\x1b[2J (429): try again in 7 seconds. Is the admin key the one of", 75),
         (500, "journalctl -u watchtower-collector", 70),
         (502, "the collector behind it does not", 69),
         (503, "cannot answer now (503): no\\x1b[2J; try again in 7 seconds", 75),
@@ -68,8 +68,24 @@ def test_nobody_listens(unconfigured):
         "ADMIN_API_KEY": "k" * 32,
     }
     _, err = unconfigured("events", status=69)
-    assert "refuses the connection: nothing listens there" in err
-    assert "systemctl status" in err
+    assert f"http://127.0.0.1:{port} refuses the connection: nothing listens there. If it" in err
+    assert "an SSH tunnel, it has ended: open it again" in err
+    assert f"-L {port}:127.0.0.1:8000 collector.example.org sleep 600" in err
+    assert err.index("SSH") < err.index("systemctl status")
+
+
+def test_the_collectors_own_host_needs_no_tunnel(monkeypatch, tmp_path):
+    from watchtowerctl import problems  # noqa: PLC0415  # this test alone
+
+    url = "http://127.0.0.1:8000"
+    refused = ConnectionRefusedError(111, "Connection refused")
+    assert "SSH tunnel" in str(problems.connection_error(refused, url))
+    monkeypatch.setattr(problems, "HOST_FILE", str(tmp_path))
+    said = str(problems.connection_error(refused, url))
+    assert said.endswith(
+        "nothing listens there. Look on its host: systemctl status "
+        "watchtower-collector.socket caddy"
+    )
 
 
 def test_a_name_that_nobody_knows(unconfigured):

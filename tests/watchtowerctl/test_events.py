@@ -4,11 +4,13 @@ import csv
 import io
 import json
 import subprocess
+import sys
 
 import httpx
 import pytest
 from collector_process import ADMIN, DEADLINE
 
+LEFT_OUT = "Heartbeats are left out: --heartbeats shows them."
 HOSTILE = "\x1b[31m[bold]x\u202e"
 
 
@@ -24,7 +26,7 @@ def test_the_table_has_the_newest_last_in_the_admins_time_zone(ctl, post):
     assert "2026-03-14 14:56:53+05:30" in first
     assert "early" in first
     assert "late" in second
-    assert err == "2 events, from the beginning to now.\n"
+    assert err == f"2 events, from the beginning to now. {LEFT_OUT}\n"
 
 
 def test_json_lines_begin_with_the_newest(ctl, post):
@@ -74,10 +76,75 @@ def test_what_is_not_flagged_can_be_asked_for(ctl, post):
     assert users(ctl("events", "--json", "--not-flagged")[0]) == ["other"]
 
 
+def test_heartbeats_are_left_out_unless_they_are_asked_for(ctl, post):
+    from watchtower_collector.event import EVENT_TYPES  # noqa: PLC0415  # this test alone
+
+    post(*({"type": name, "user": name} for name in EVENT_TYPES))
+    out, err = ctl("events", "--json")
+    assert users(out) == [name for name in reversed(EVENT_TYPES) if name != "heartbeat"]
+    assert err == LEFT_OUT + "\n"
+    out, err = ctl("events", "--heartbeats", "--json")
+    assert users(out) == list(reversed(EVENT_TYPES))
+    assert err == ""
+    out, err = ctl("events", "--type", "heart*")
+    assert len(out.splitlines()) == 2
+    assert err == "1 event, from the beginning to now.\n"
+
+
+def test_it_says_whether_there_are_more(ctl, post):
+    post({}, {}, {})
+    assert ctl("events", "--limit", "2")[1] == (
+        "The newest 2 events, from the beginning to now. "
+        f"There are more: --limit or --all shows them. {LEFT_OUT}\n"
+    )
+    for options in (["--limit", "3"], ["--all"]):
+        _, err = ctl("events", *options)
+        assert err == f"3 events, from the beginning to now. {LEFT_OUT}\n"
+
+
+def test_a_host_that_is_not_known_is_said(ctl, post):
+    post({})
+    said = "No host web-9 is known: watchtowerctl hosts shows those that are."
+    for command in ("events", "stats", "hosts"):
+        _, err = ctl(command, "--host", "web-9")
+        assert err.splitlines()[1:] == [said]
+    assert said not in ctl("events", "--host", "web-9", "--host", "web-*")[1]
+    assert "No host" not in ctl("events", "--host", "web-1", "--user", "nobody")[1]
+
+
+def test_what_is_no_utf_8_is_refused_by_its_option(unconfigured):
+    _, err = unconfigured("events", "--user", b"\xff", status=2)
+    assert "Invalid value for --user: '\\udcff' is not UTF-8" in err
+    _, err = unconfigured("token", "create", b"web-\xff", status=2)
+    assert "Invalid value for HOST: 'web-\\udcff' is not UTF-8" in err
+
+
+def test_a_hostile_name_can_be_asked_for_as_it_is_shown(ctl, post):
+    post({"user": "\x1b\u202e'\\ \u3164"}, {"user": "other"})
+    shown = ctl("events")[0].splitlines()[1].split("web-1  ")[1].rstrip()
+    line = f"{sys.executable} -m watchtowerctl events --json --user {shown}"
+    environment = ctl.environment | {"LC_ALL": "C.UTF-8"}
+    ended = subprocess.run(
+        ["bash", "-c", line], env=environment, capture_output=True, text=True, check=True
+    )
+    assert users(ended.stdout) == ["\x1b\u202e'\\ \u3164"]
+
+
 def test_an_option_given_several_times_is_sent_as_often(asking, stand_in):
-    stand_in.answer("GET /events", [])
+    stand_in.answer("GET /events", [{"id": 1}])
     asking(
-        "events", "--user", "a", "--user", "b*", "--host", "c", "--type", "su", "--type", "sudo"
+        "events",
+        "--heartbeats",
+        "--user",
+        "a",
+        "--user",
+        "b*",
+        "--host",
+        "c",
+        "--type",
+        "su",
+        "--type",
+        "sudo",
     )
     (request,) = stand_in.requests
     assert request.query == [
@@ -86,6 +153,7 @@ def test_an_option_given_several_times_is_sent_as_often(asking, stand_in):
         ("hostname", "c"),
         ("type", "su"),
         ("type", "sudo"),
+        ("type", "heartbeat"),
         ("limit", "50"),
     ]
 
@@ -115,7 +183,6 @@ def test_csv_is_passed_through_as_it_is(ctl, collector, post):
 @pytest.mark.parametrize("options", [[], ["--json"], ["--csv"]], ids=["table", "json", "csv"])
 def test_no_escape_sequence_of_an_attacker_reaches_the_terminal(ctl, post, options):
     post({"user": HOSTILE, "hostname": HOSTILE, "raw_message": HOSTILE, "method": HOSTILE})
-    ctl.environment["COLUMNS"] = "250"
     sent = ctl.on_terminal("events", *options)
     assert "\x1b[31m" not in sent
     assert "\u202e" not in sent
@@ -129,6 +196,14 @@ def test_a_pipe_gets_whole_cells_and_no_colours(ctl, post):
     assert "u" * 900 in out
     assert "c" * 900 in out
     assert len(out.splitlines()) == 2
+
+
+def test_in_a_pipe_one_long_name_pads_nobody_elses(ctl, post):
+    post({"user": "alice", "method": "password"}, {"user": "u" * 1_000})
+    header, *rows = ctl("events")[0].splitlines()
+    assert len(rows[0]) < 200
+    assert "u" * 1_000 in rows[1]
+    assert header.index("Method") == rows[0].index("password")
 
 
 def test_a_reader_that_has_seen_enough_is_no_mistake(ctl, post):
@@ -171,6 +246,8 @@ def test_a_time_that_this_zone_or_utc_cannot_show_is_refused(unconfigured, zone,
     [
         (["--since", "someday"], "--since 'someday' is no point in time: say it like 2h"),
         (["--since", "1h", "--until", "2h"], "is not after --since"),
+        (["--since", "2099-01-01"], "--since '2099-01-01' (2099-01-01 00:00:00+05:30) is still"),
+        (["--since", "2026-02-30"], "--since '2026-02-30': there is no such day"),
         (["--json", "--csv"], "--json and --csv exclude each other"),
         (["--limit", "0"], "--limit"),
         (["--all", "--limit", "50"], "--all and --limit exclude each other: give one of them"),
@@ -187,4 +264,6 @@ def test_a_value_the_collector_does_not_take_is_named_by_its_option(ctl):
     _, err = ctl("events", "--source", "nowhere", status=65)
     assert "does not take --source: must be an IPv4" in err
     _, err = ctl("events", "--type", "logon", status=65)
-    assert "does not take --type: must be one of login" in err
+    assert "does not take --type logon: did you mean login? It must be one of login" in err
+    _, err = ctl("events", "--type", "sudo*", "--type", "xyz*", status=65)
+    assert "does not take --type 'xyz*': must be one of login" in err

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from watchtowerctl.commands.stats import BY
+from watchtowerctl.commands.stats import ALIASES, BY, DEFAULT_TOP, MAX_TOP
+from watchtowerctl.commands.token import LONGEST_OVERLAP
 from watchtowerctl.filters import EVENT_TYPES
 from watchtowerctl.version import read_version
 
@@ -76,7 +77,7 @@ def test_the_shipped_completion_is_the_programs(unconfigured, repository):
     ("typed", "offered"),
     [
         ("watchtowerctl events --type login_", ["login_failed", "login_step", "login_refused"]),
-        ("watchtowerctl stats --by host", ["hostname", "host_group"]),
+        ("watchtowerctl stats --by host", ["hostname", "host_group", "host"]),
         ("watchtowerctl stats --interval d", ["day"]),
         ("watchtowerctl token list --state rev", ["revoked"]),
         ("watchtowerctl tail --method pub", ["publickey"]),
@@ -95,9 +96,13 @@ def test_the_shell_completes(unconfigured, typed, offered):
 def test_what_is_offered_is_what_the_collector_knows():
     from watchtower_collector.event import EVENT_TYPES as KNOWN  # noqa: PLC0415  # this test alone
     from watchtower_collector.event import Event  # noqa: PLC0415  # this test alone
+    from watchtower_collector.routes import stats, tokens  # noqa: PLC0415  # this test alone
 
     assert EVENT_TYPES == KNOWN
     assert set(BY) <= set(Event.model_fields)
+    assert set(ALIASES.values()) <= set(BY)
+    assert (DEFAULT_TOP, MAX_TOP) == (stats.DEFAULT_TOP, stats.MAX_TOP)
+    assert LONGEST_OVERLAP.total_seconds() == tokens._MAX_OVERLAP
 
 
 def test_nothing_slow_is_imported_before_it_is_needed(environment):

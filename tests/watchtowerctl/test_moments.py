@@ -30,6 +30,10 @@ def now():
         ("2h", "2026-03-11T00:00:00"),
         ("30m", "2026-03-11T01:30:00"),
         ("3d", "2026-03-08T02:00:00"),
+        ("2h ago", "2026-03-11T00:00:00"),
+        ("10 minutes ago", "2026-03-11T01:50:00"),
+        ("5min", "2026-03-11T01:55:00"),
+        ("1 day 2 hours", "2026-03-10T00:00:00"),
         ("1w1d", "2026-03-03T02:00:00"),
         ("today", "2026-03-10T23:00:00"),
         ("yesterday", "2026-03-09T23:00:00"),
@@ -90,9 +94,9 @@ def test_a_time_of_day_within_the_repeated_hour_is_not_yesterdays():
         "",
         " ",
         "tomorrow",
-        "2h ago",
-        "25:00",
-        "2026-02-30",
+        "2h ago ago",
+        "today ago",
+        "5mo",
         "20260314",
         "2026-W11",
         "-2h",
@@ -106,6 +110,29 @@ def test_a_time_of_day_within_the_repeated_hour_is_not_yesterdays():
 def test_what_means_nothing_is_refused_with_examples(now, said):
     with pytest.raises(ValueError, match="yesterday 18:00"):
         parse_moment(said, now)
+
+
+@pytest.mark.parametrize(
+    ("said", "word"),
+    [
+        ("2026-02-30", "day"),
+        ("2026-13-01 09:00", "day"),
+        ("25:00", "time of day"),
+        ("monday 12:60", "time of day"),
+        ("2026-03-14 24:01", "time of day"),
+    ],
+)
+def test_what_no_calendar_and_no_clock_has_is_said(now, said, word):
+    with pytest.raises(ValueError, match=f"'{said}': there is no such {word}"):
+        parse_moment(said, now)
+
+
+def test_a_range_that_is_still_to_come_is_refused(now):
+    with pytest.raises(
+        ValueError, match=r"--since '2099-01-01' \(2099-01-01 00:00.* still to come"
+    ):
+        parse_range("2099-01-01", None, now)
+    assert parse_range("now", "2099-01-01", now)[0] == now
 
 
 def test_a_day_on_which_the_clock_changes_begins_at_its_own_midnight():
@@ -132,7 +159,7 @@ def test_an_open_range_has_an_open_end(now):
     assert parse_range("1h", None, now) == (now - timedelta(hours=1), None)
 
 
-@pytest.mark.parametrize("said", ["", "7", "d", "7 d", "7y", "999999w", "-1d", "1.5h"])
+@pytest.mark.parametrize("said", ["", "7", "d", "7 months", "7y", "999999w", "-1d", "1.5h"])
 def test_what_is_no_length_of_time_is_refused(said):
     with pytest.raises(ValueError, match=r"length of time|century"):
         parse_span(said)

@@ -8,8 +8,10 @@ import typer
 
 from watchtowerctl import filters
 from watchtowerctl.api import connect
-from watchtowerctl.moments import show_text
-from watchtowerctl.output import print_json, print_table, say
+from watchtowerctl.errors import USAGE, CommandError
+from watchtowerctl.moments import local
+from watchtowerctl.output import print_json, say
+from watchtowerctl.table import print_table
 
 COLUMNS = ("Time", "Address", "Key", "Status", "Method", "Path", "Query", "Detail")
 
@@ -33,21 +35,21 @@ def audit(
     """Show who asked the collector what. The table has the newest last, --json first."""
     wanted = filters.how_many(context, limit, everything)
     parameters = filters.time_range(since, until)
-    words = filters.range_in_words(parameters)
-    parameters += [("path", one) for one in path or ()]
-    items = connect().items("/admin/audit", parameters, wanted)
+    for one in path or ():
+        if not one.startswith(("/", "*")):
+            raise CommandError(USAGE, f"--path {one!r} can never be: paths begin with /")
+        parameters.append(("path", one))
+    api = connect()
     if json:
-        for entry in items:
+        for entry in api.items("/admin/audit", parameters, wanted):
             print_json(entry)
         return
-    found = list(items)
+    found, more = api.newest("/admin/audit", parameters, wanted)
     found.reverse()
     print_table(COLUMNS, map(_row, found))
-    say(f"{len(found)} {'request' if len(found) == 1 else 'requests'}, {words}.")
-    if len(found) == wanted:
-        say("There may be more: --limit or --all shows them.")
+    say(filters.found_in_words(len(found), "request", parameters, more=more))
 
 
 def _row(entry: dict[str, Any]) -> list[object]:
     names = ("address", "key", "status", "method", "path", "query", "detail")
-    return [show_text(entry.get("at")), *map(entry.get, names)]
+    return [local(entry.get("at")), *map(entry.get, names)]

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from watchtowerctl.errors import UNAVAILABLE, CommandError
-from watchtowerctl.host_database import host_database, not_here
+from watchtowerctl.host_database import host_database, not_done, not_here
 from watchtowerctl.output import print_fields
 
 
@@ -30,7 +29,7 @@ def backup(
     try:
         made = back_up(host_database(), directory.absolute(), keep, _show)
     except KeepingError as error:
-        raise CommandError(UNAVAILABLE, str(error)) from None
+        raise not_done("no backup was made", error) from None
     print_fields(
         [
             ("Backup", made.path),

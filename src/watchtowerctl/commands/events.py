@@ -11,8 +11,10 @@ from watchtowerctl import filters
 from watchtowerctl.api import connect
 from watchtowerctl.errors import USAGE, CommandError
 from watchtowerctl.event_row import COLUMNS, event_row, event_style
-from watchtowerctl.output import emit, print_json, print_table, say
+from watchtowerctl.output import emit, print_json, say
+from watchtowerctl.table import print_table
 from watchtowerctl.text import visible_lines
+from watchtowerctl.unknown_hosts import say_unknown_hosts
 
 if TYPE_CHECKING:
     from watchtowerctl.api import Api, Parameters
@@ -23,6 +25,7 @@ def events(
     user: filters.User = None,
     host: filters.Host = None,
     kind: filters.Type = None,
+    heartbeats: filters.Heartbeats = False,
     source: filters.Source = None,
     method: filters.Method = None,
     region: filters.Region = None,
@@ -45,6 +48,7 @@ def events(
         user=user,
         host=host,
         kind=kind,
+        heartbeats=heartbeats,
         source=source,
         method=method,
         region=region,
@@ -55,23 +59,22 @@ def events(
     )
     parameters += filters.time_range(since, until)
     api = connect()
+    left_out = filters.left_out(kind, heartbeats)
     if csv:
         _print_csv(api, parameters, wanted)
     elif json:
         for event in api.items("/events", parameters, wanted):
             print_json(event)
     else:
-        _print_events(api, parameters, wanted)
-
-
-def _print_events(api: Api, parameters: Parameters, wanted: int | None) -> None:
-    found = list(api.items("/events", parameters, wanted))
-    found.reverse()
-    print_table(COLUMNS, map(event_row, found), map(event_style, found))
-    words = filters.range_in_words(parameters)
-    say(f"{len(found)} {'event' if len(found) == 1 else 'events'}, {words}.")
-    if len(found) == wanted:
-        say("There may be more: --limit or --all shows them.")
+        found, more = api.newest("/events", parameters, wanted)
+        found.reverse()
+        print_table(COLUMNS, map(event_row, found), map(event_style, found))
+        say(filters.found_in_words(len(found), "event", parameters, more=more) + left_out)
+        if not found:
+            say_unknown_hosts(api, host)
+    if left_out and (csv or json):
+        emit("", flush=True)  # what cannot be written comes first
+        say(left_out.strip())
 
 
 def _print_csv(api: Api, parameters: Parameters, wanted: int | None) -> None:

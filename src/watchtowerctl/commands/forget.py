@@ -15,6 +15,7 @@ def forget(
     host: Annotated[str, typer.Argument(metavar="HOST", help="the host's name, as in its events")],
 ) -> None:
     """Forget a host that is gone, so that it is no longer silent. Its events stay."""
-    path = f"/hosts/{quote(host, safe='')}"
+    # Dots, too: a path that ends in /.. is another one.
+    path = f"/hosts/{quote(host, safe='').replace('.', '%2E')}"
     connect().ask("DELETE", path, absent=f"there is no host {host}")
     say(f"{host} is forgotten until its next event. Its tokens: watchtowerctl token list")

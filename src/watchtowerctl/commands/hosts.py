@@ -8,8 +8,12 @@ import typer
 
 from watchtowerctl import filters
 from watchtowerctl.api import connect
-from watchtowerctl.moments import age, local_now, show_text
-from watchtowerctl.output import print_json, print_table, say
+from watchtowerctl.event_row import word
+from watchtowerctl.moments import age, local, local_now
+from watchtowerctl.output import print_json, say
+from watchtowerctl.table import print_table
+from watchtowerctl.text import counted
+from watchtowerctl.unknown_hosts import say_unknown_hosts
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -49,19 +53,21 @@ def hosts(
     styles = ["red" if each.get("silent_since") else "" for each in found]
     print_table(COLUMNS, [_row(each, now) for each in found], styles)
     quiet = sum(map(bool, styles))
-    say(f"{len(found)} {'host' if len(found) == 1 else 'hosts'}, {quiet} silent.")
+    say(f"{counted(len(found), 'host')}, {quiet} silent.")
+    if not found:
+        say_unknown_hosts(api, host)
 
 
 def _row(host: dict[str, Any], now: datetime) -> list[object]:
     seen, offset = host.get("last_seen"), host.get("clock_offset_seconds")
     return [
-        host.get("hostname"),
+        word(host.get("hostname")),
         f"{age(seen, now)} ago" if seen else "never",
-        show_text(host.get("silent_since")),
-        show_text(host.get("last_login")),
-        host.get("last_login_user"),
-        host.get("last_login_source_ip"),
-        host.get("agent_version"),
+        local(host.get("silent_since")),
+        local(host.get("last_login")),
+        word(host.get("last_login_user")),
+        word(host.get("last_login_source_ip")),
+        word(host.get("agent_version")),
         host.get("spool_depth"),
         f"{offset:+.0f} s" if isinstance(offset, int | float) else None,
         host.get("trouble"),

@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from watchtowerctl.errors import TRY_LATER, UNAVAILABLE, USAGE, CommandError
-from watchtowerctl.host_database import host_database, not_here
+from watchtowerctl.host_database import host_database, not_done, not_here
 from watchtowerctl.moments import show_text
 from watchtowerctl.output import print_fields, say
+from watchtowerctl.text import counted
 
 if TYPE_CHECKING:
+    from watchtower_collector.loss import Lost
     from watchtower_collector.restore import Restored
+
+_AGAIN = (
+    "Restore a newer backup, or allow it to lose them (--lose-newer): agents then send again what "
+    "their hosts' journals hold from a day before that time on. Heartbeats, reports of gaps, what "
+    "other clients had sent, and what the journals no longer hold do not come again"
+)
 
 
 def restore(
@@ -31,25 +39,44 @@ def restore(
         from watchtower_collector.keeping_errors import (  # noqa: PLC0415  # likewise
             DatabaseInUseError,
             KeepingError,
+            NewerEventsError,
         )
     except ImportError:
         raise not_here() from None
     database = host_database()
+    if file.exists() and database.exists() and file.samefile(database):
+        raise CommandError(USAGE, f"{file} is the present database itself, not a backup of it")
     if not yes:
         _ask(file, database)
     try:
         result = collector.restore(file.absolute(), database, lose_newer=lose_newer)
     except DatabaseInUseError as error:
         raise CommandError(TRY_LATER, str(error)) from None
+    except NewerEventsError as error:
+        raise CommandError(UNAVAILABLE, f"{error}, {_stored(error.lost)}. {_AGAIN}") from None
     except KeepingError as error:
-        raise CommandError(UNAVAILABLE, str(error)) from None
+        raise not_done("nothing was restored", error) from None
     _report(database, result)
 
 
 def _ask(file: Path, database: Path) -> None:
     if not sys.stdin.isatty():
         raise CommandError(USAGE, "there is no terminal to ask you at: add --yes")
-    typer.confirm(f"Replace {database} by {file}?", abort=True, err=True)
+    try:
+        agreed = typer.confirm(f"Replace {database} by {file}?", err=True)
+    except typer.Abort:
+        say("")
+        agreed = False
+    if not agreed:
+        say("Nothing was changed.")
+        raise typer.Exit(1)
+
+
+def _stored(lost: Lost) -> str:
+    from watchtower_collector.timestamps import format_rfc3339  # noqa: PLC0415  # there only
+
+    since, until = (show_text(format_rfc3339(moment)) for moment in (lost.since, lost.until))
+    return f"stored from {since} to {until}"
 
 
 def _report(database: Path, result: Restored) -> None:
@@ -63,11 +90,9 @@ def _report(database: Path, result: Restored) -> None:
     )
     lost = result.lost
     if lost is not None:
-        from watchtower_collector.timestamps import format_rfc3339  # noqa: PLC0415  # there only
-
-        number = "an unknown number of" if lost.events is None else lost.events
-        since, until = (show_text(format_rfc3339(moment)) for moment in (lost.since, lost.until))
-        say(f"Lost: {number} events stored from {since} to {until}.")
+        unknown = "an unknown number of events"
+        number = unknown if lost.events is None else counted(lost.events, "event")
+        say(f"Lost: {number} {_stored(lost)}.")
     if not result.carried_over:
         say(
             "The database before could not be read to its end, or was not the one that the backup "

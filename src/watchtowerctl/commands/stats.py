@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
 
 from watchtowerctl import filters
 from watchtowerctl.api import connect, objects, one_object
-from watchtowerctl.moments import show_text
-from watchtowerctl.output import print_json, print_table, say
+from watchtowerctl.moments import local, show_text
+from watchtowerctl.output import print_json, say
+from watchtowerctl.table import print_table
+from watchtowerctl.text import counted, quoted
+from watchtowerctl.unknown_hosts import say_unknown_hosts
 
 BY = (
     "type",
@@ -23,12 +25,14 @@ BY = (
     "severity",
     "flagged",
 )
+# As the options are called, beside as the collector calls its fields.
+ALIASES = {"host": "hostname", "source": "source_ip", "group": "host_group"}
 INTERVALS = ("hour", "day")
-_BAR = 40  # characters
+DEFAULT_TOP, MAX_TOP = 10, 1_000  # the collector's default and bound
 
 
 def _complete_by(incomplete: str) -> list[str]:
-    return [name for name in BY if name.startswith(incomplete)]
+    return [name for name in (*BY, *ALIASES) if name.startswith(incomplete)]
 
 
 def _complete_interval(incomplete: str) -> list[str]:
@@ -41,25 +45,33 @@ def stats(
         typer.Option(
             "--by",
             metavar="FIELD",
-            help=f"count each: {', '.join(BY)}",
+            help=f"count each: {', '.join(BY)}; or {', '.join(ALIASES)}",
             autocompletion=_complete_by,
         ),
     ] = None,
     interval: Annotated[
         str | None,
         typer.Option(
-            "--interval", metavar="STEP", help="hour or day", autocompletion=_complete_interval
+            "--interval",
+            metavar="STEP",
+            help="hour, or day in UTC",
+            autocompletion=_complete_interval,
         ),
     ] = None,
     top: Annotated[
         int | None,
         typer.Option(
-            "--top", metavar="N", min=1, help="how many values; the others are summed up"
+            "--top",
+            metavar="N",
+            min=1,
+            max=MAX_TOP,
+            help=f"how many values, {DEFAULT_TOP} if not said; the others are summed up",
         ),
     ] = None,
     user: filters.User = None,
     host: filters.Host = None,
     kind: filters.Type = None,
+    heartbeats: filters.Heartbeats = False,
     source: filters.Source = None,
     method: filters.Method = None,
     region: filters.Region = None,
@@ -76,6 +88,7 @@ def stats(
         user=user,
         host=host,
         kind=kind,
+        heartbeats=heartbeats,
         source=source,
         method=method,
         region=region,
@@ -85,6 +98,7 @@ def stats(
         text=text,
     )
     parameters += filters.time_range(since, until)
+    by = ALIASES.get(by or "", by)
     chosen = {"by": by, "interval": interval, "top": top}
     parameters += [(name, str(value)) for name, value in chosen.items() if value is not None]
     api = connect()
@@ -95,31 +109,42 @@ def stats(
             print_json(count)
         return
     _print_counts(counts, by, interval)
+    total = answer.get("total")
     begin, end = show_text(answer.get("since")), show_text(answer.get("until"))
-    say(f"{answer.get('total')} events, from {begin} to {end}.")
+    in_utc = " Days are in UTC." if interval == "day" else ""
+    left_out = filters.left_out(kind, heartbeats)
+    say(f"{counted(total, 'event')}, from {begin} to {end}.{in_utc}{left_out}")
+    if total == 0:
+        say_unknown_hosts(api, host)
 
 
 def _print_counts(counts: list[dict[str, Any]], by: str | None, interval: str | None) -> None:
-    columns = ["Time"] * bool(interval) + [by or "value"] * bool(by) + ["Count"]
-    bars = sys.stdout.isatty()
-    largest = max((_number(count) for count in counts), default=0)
-    rows: list[list[object]] = []
-    for count in counts:
-        value = "(others)" if count.get("other") is True else count.get("value")
-        row: list[object] = [show_text(count.get("time"))] if interval else []
-        row += ["(none)" if value is None else value] if by else []
-        row.append(_number(count))
-        rows.append([*row, bar(_number(count), largest)] if bars else row)
-    print_table([*columns, ""] if bars else columns, rows)
+    times = {"hour": ["Time"], "day": ["Day (UTC)"]}.get(interval or "", [])
+    columns = [*times, *([by] if by else []), "Count"]
+    numbers = [_number(count) for count in counts]
+    rows = []
+    for count, number in zip(counts, numbers, strict=True):
+        row: list[object] = [_time(count.get("time"), interval)] if times else []
+        row += [_value(count)] if by else []
+        rows.append([*row, number])
+    print_table(columns, rows, bars=numbers)
+
+
+def _time(text: object, interval: str | None) -> object:
+    # The collector's days begin at midnight in UTC: elsewhere they have no date of their own.
+    return str(text)[:10] if interval == "day" else local(text)
+
+
+def _value(count: dict[str, Any]) -> str:
+    value = count.get("value")
+    if count.get("other") is True:
+        return "(others)"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    # A user of this name would be in quotes.
+    return "(none)" if value is None else quoted(value)
 
 
 def _number(count: dict[str, Any]) -> int:
     number = count.get("count")
     return number if isinstance(number, int) else 0
-
-
-def bar(count: int, largest: int) -> str:
-    """Return a bar in proportion to the largest; what is there at all has one mark at least."""
-    length = -(-count * _BAR // largest) if largest > 0 else 0
-    letter = "█" if "utf" in (sys.stdout.encoding or "").lower() else "#"
-    return letter * length

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from watchtowerctl import filters
 from watchtowerctl.api import connect, objects, one_object
-from watchtowerctl.errors import PROTOCOL, USAGE, CommandError
-from watchtowerctl.moments import parse_span, show_text
-from watchtowerctl.output import emit, print_json, print_table, say
+from watchtowerctl.command import Command
+from watchtowerctl.errors import ABSENT, PROTOCOL, USAGE, CommandError
+from watchtowerctl.event_row import word
+from watchtowerctl.moments import local, parse_span, show_text
+from watchtowerctl.output import emit, print_json, say
+from watchtowerctl.table import print_table
+
+if TYPE_CHECKING:
+    from watchtowerctl.api import Api
 
 app = typer.Typer(no_args_is_help=True, help="Make, show and revoke the hosts' tokens.")
 STATES = ("active", "expiring", "expired", "revoked")
+LONGEST_OVERLAP = timedelta(days=366)  # the collector's bound
 COLUMNS = ("ID", "Host", "Owner", "State", "Created", "Expires", "Revoked", "Last used")
 Hostname = Annotated[str, typer.Argument(metavar="HOST", help="the host's name, as in its events")]
 
@@ -22,13 +30,13 @@ def _complete_state(incomplete: str) -> list[str]:
     return [name for name in STATES if name.startswith(incomplete)]
 
 
-@app.command()
+@app.command(cls=Command)
 def create(host: Hostname) -> None:
     """Make a token for a host. It is printed on standard output, this once."""
-    _make({"hostname": host})
+    _make(connect(), {"hostname": host})
 
 
-@app.command()
+@app.command(cls=Command)
 def rotate(
     host: Hostname,
     overlap: Annotated[
@@ -40,15 +48,39 @@ def rotate(
 ) -> None:
     """Make a new token for a host and let its others end. It is printed this once."""
     try:
-        seconds = int(parse_span(overlap).total_seconds())
+        span = parse_span(overlap)
     except ValueError as error:
         raise CommandError(USAGE, f"--overlap: {error}") from None
-    _make({"hostname": host, "overlap_seconds": seconds})
-    say(f"The other tokens of {host} end in {overlap}: give it the new one before.")
-
-
-def _make(body: dict[str, object]) -> None:
+    if span > LONGEST_OVERLAP:
+        longest = LONGEST_OVERLAP.days
+        raise CommandError(USAGE, f"--overlap: {overlap!r} is longer than {longest}d")
     api = connect()
+    before = _good_tokens(api, host)
+    if not before:
+        raise CommandError(
+            ABSENT,
+            f"{host} has no token that is good, so there is none to replace: is the name right? "
+            "watchtowerctl token list shows the tokens, watchtowerctl token create makes a first",
+        )
+    _make(api, {"hostname": host, "overlap_seconds": int(span.total_seconds())})
+    after = _good_tokens(api, host)
+    for number in before:
+        if number in after:
+            say(f"Token {number} ends at {after[number]}: give {host} the new one before.")
+        else:
+            say(f"Token {number} has ended: {host} keeps its events until it has the new one.")
+
+
+def _good_tokens(api: Api, host: str) -> dict[str, str]:
+    """Return the ids of a host's tokens that are accepted now, and when each ends."""
+    # The name itself, also one that ends in what would stand for any text.
+    parameters = [("hostname", host.replace("*", "[*]")), ("state", "active")]
+    document = api.ask("GET", "/admin/tokens", [*parameters, ("state", "expiring")])
+    tokens = objects(document, api.url)
+    return {str(token.get("id")): show_text(token.get("expires_at")) for token in tokens}
+
+
+def _make(api: Api, body: dict[str, object]) -> None:
     answer = one_object(api.ask("POST", "/admin/tokens", json=body), api.url)
     secret = answer.get("token")
     if not isinstance(secret, str) or not secret.isascii() or not secret.isprintable():
@@ -61,7 +93,7 @@ def _make(body: dict[str, object]) -> None:
     )
 
 
-@app.command(name="list")
+@app.command(name="list", cls=Command)
 def show(
     host: filters.Host = None,
     state: Annotated[
@@ -87,11 +119,15 @@ def show(
 
 def _row(token: dict[str, Any]) -> list[object]:
     times = ("created_at", "expires_at", "revoked_at", "last_used_at")
-    names = ("id", "hostname", "owner", "state")
-    return [*map(token.get, names), *(show_text(token.get(name)) for name in times)]
+    names = ("hostname", "owner", "state")
+    return [
+        token.get("id"),
+        *(word(token.get(name)) for name in names),
+        *(local(token.get(name)) for name in times),
+    ]
 
 
-@app.command()
+@app.command(cls=Command)
 def revoke(
     number: Annotated[int, typer.Argument(metavar="ID", min=1, help="as token list shows it")],
 ) -> None:
