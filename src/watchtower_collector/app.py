@@ -29,7 +29,7 @@ from watchtower_collector.routes.stats import stats_router
 from watchtower_collector.routes.stream import stream_router
 from watchtower_collector.routes.tokens import tokens_router
 from watchtower_collector.store.restore_note import restore_note
-from watchtower_collector.token_registry import TokenRegistry
+from watchtower_collector.token_registry import TokenRegistry, digest_of
 from watchtower_collector.version import VERSION
 
 if TYPE_CHECKING:
@@ -45,6 +45,17 @@ def _admin_gate(settings: Settings) -> AdminGate:
     if settings.admin_api_key_previous is not None:
         keys.append((settings.admin_api_key_previous, "previous"))
     return AdminGate(keys)
+
+
+def _no_tokens(settings: Settings) -> frozenset[bytes]:
+    """Return the digests of all secrets that must not be a host's token, and of none at all."""
+    secrets = (
+        settings.admin_api_key,
+        settings.admin_api_key_previous,
+        settings.agent_token,
+        settings.metrics_key,
+    )
+    return frozenset(digest_of(secret or "") for secret in secrets) | {digest_of("")}
 
 
 def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI:
@@ -99,7 +110,10 @@ def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI
     app.include_router(stats_router(reader, admin))
     app.include_router(healthz_router(writer))
     app.include_router(audit_router(reader, admin))
-    app.include_router(tokens_router(tokens, writer, BodyReader(settings.max_body_bytes), admin))
+    bodies_of_admins = BodyReader(settings.max_body_bytes)
+    app.include_router(
+        tokens_router(tokens, writer, bodies_of_admins, admin, _no_tokens(settings))
+    )
     app.include_router(metrics_router(metrics, snapshot, MetricsGate(settings.metrics_key, admin)))
     app.include_router(openapi_router(app, admin))
     return app

@@ -1,6 +1,7 @@
 """Who asked what with an admin key stays on record."""
 
 import logging
+import re
 
 import pytest
 import sqlalchemy as sa
@@ -46,6 +47,66 @@ def test_what_was_done_is_noted_without_the_secret(client, admin, trail):
     ]
     assert token not in str(trail())
     assert admin["X-Admin-Api-Key"] not in str(trail())
+
+
+@pytest.fixture
+def make(client, admin):
+    """A function that asks for tokens."""
+
+    def ask(*wanted):
+        body = wanted[0] if len(wanted) == 1 else wanted
+        response = client.request("POST", "/admin/tokens", headers=admin, json=body)
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    return ask
+
+
+def test_a_token_that_is_good_again_is_noted(make, trail):
+    """Its text was rotated away, and may have been seen by somebody since."""
+    old = {"hostname": "web-1", "token_sha256": "ab" * 32}
+    make(old)
+    make({"hostname": "web-1", "overlap_seconds": 0})
+    make(old)
+    make(old)
+    make({**old, "overlap_seconds": 60, "owner": "inventory-web-1"})
+    details = [entry["detail"] for entry in reversed(trail())]
+    moment = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
+    for detail, expected in zip(
+        details,
+        [
+            "made token 1 for web-1",
+            f"made token 2 for web-1, others expire at {moment}",
+            "renewed token 1 for web-1",
+            "token 1 for web-1 was as it is",
+            f"token 1 for web-1, owner inventory-web-1, others expire at {moment}",
+        ],
+        strict=True,
+    ):
+        assert re.fullmatch(expected, detail), detail
+
+
+def test_what_was_done_with_several_is_noted_what_came_back_first(make, trail):
+    make({"hostname": "web-1", "token_sha256": "ab" * 32})
+    make({"hostname": "web-1", "overlap_seconds": 3_600})
+    make(
+        {"hostname": "web-2"},
+        {"hostname": "web-3", "token_sha256": "cd" * 32},
+        {"hostname": "web-1", "token_sha256": "ab" * 32},
+    )
+    assert trail()[0]["detail"] == (
+        "renewed token 1 for web-1; made token 3 for web-2; made token 4 for web-3"
+    )
+    make(*({"hostname": f"web-{n}", "token_sha256": "ef" * 32} for n in (4, 5)))
+    make(*({"hostname": f"web-{n}", "token_sha256": "ef" * 32} for n in (4, 5)))
+    assert trail()[0]["detail"] == "2 tokens were as they are"
+
+
+def test_an_entry_about_a_thousand_tokens_is_bounded(make, trail):
+    make(*({"hostname": f"{n:0255}"} for n in range(1_000)))
+    detail = trail()[0]["detail"]
+    assert len(detail) < 5_000
+    assert re.search(r"; and 9\d\d more$", detail)
 
 
 def test_the_previous_key_is_told_apart(run_app, environment, store):
@@ -133,7 +194,7 @@ def test_entries_have_ids_that_never_come_back(client, admin, trail, store):
 
 def test_what_ends_in_a_defect_is_noted_too(client, admin, trail, monkeypatch):
     """The token was made, whatever came after."""
-    monkeypatch.setattr("watchtower_collector.routes.tokens._summary", lambda _bound: 1 / 0)
+    monkeypatch.setattr("watchtower_collector.routes.tokens.summary", lambda _bound: 1 / 0)
     body = {"hostname": "web-1"}
     assert client.request("POST", "/admin/tokens", headers=admin, json=body).status_code == 500
     assert [(entry["path"], entry["status"]) for entry in trail()] == [("/admin/tokens", 500)]

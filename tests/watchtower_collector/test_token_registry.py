@@ -26,10 +26,10 @@ def tokens(store):
 
 
 def test_a_binding_is_made_once(store):
-    made, is_new = store.write(lambda c: bind(c, "web-1", DIGEST, 5))
-    again, is_new_again = store.write(lambda c: bind(c, "web-1", DIGEST, 6))
-    assert (is_new, is_new_again) == (True, False)
-    assert made == again
+    made, before = store.write(lambda c: bind(c, "web-1", DIGEST, 5))
+    again, before_again = store.write(lambda c: bind(c, "web-1", DIGEST, 6))
+    assert before is None
+    assert made == again == before_again
     assert tokens(store) == [made]
 
 
@@ -52,8 +52,8 @@ def test_a_rotation_overlaps_and_ends(store, clock):
 def test_a_second_rotation_lengthens_no_life(store):
     store.write(lambda c: bind(c, "web-1", DIGEST, 5))
     new, _ = store.write(lambda c: bind(c, "web-1", OTHER, 6))
-    store.write(lambda c: expire_others(c, new, 200))
-    store.write(lambda c: expire_others(c, new, 900))
+    assert store.write(lambda c: expire_others(c, new, 200)) == 1
+    assert store.write(lambda c: expire_others(c, new, 900)) == 0
     assert tokens(store)[0].expires_at == 200
     store.write(lambda c: expire_others(c, new, 100))
     assert tokens(store)[0].expires_at == 100
@@ -70,8 +70,9 @@ def test_who_goes_back_to_the_old_token_has_it_good_again(store):
     old, _ = store.write(lambda c: bind(c, "web-1", DIGEST, 5))
     new, _ = store.write(lambda c: bind(c, "web-1", OTHER, 6))
     store.write(lambda c: expire_others(c, new, 7))
-    back, is_new = store.write(lambda c: bind(c, "web-1", DIGEST, 8))
-    assert (back, is_new) == (old, False)
+    back, before = store.write(lambda c: bind(c, "web-1", DIGEST, 8))
+    assert back == old
+    assert before.expires_at == 7
 
 
 def test_a_revoked_token_stays_so(store, clock):
@@ -79,7 +80,7 @@ def test_a_revoked_token_stays_so(store, clock):
     revoked = store.write(lambda c: revoke(c, made.id, 6))
     assert revoked.revoked_at == 6
     assert store.write(lambda c: revoke(c, made.id, 7)) == revoked, "its moment is the first"
-    assert store.write(lambda c: bind(c, "web-1", DIGEST, 8)) == (revoked, False)
+    assert store.write(lambda c: bind(c, "web-1", DIGEST, 8)) == (revoked, revoked)
     assert TokenRegistry(store).names(DIGEST) == frozenset()
 
 

@@ -16,8 +16,9 @@ short_description: Make the tokens of hosts known to the collector
 description:
   - Runs on the collector's host and asks the collector itself, on loopback. The collector gets
     digests, no tokens.
-  - A token that it knows already stays as it is. A token that was revoked stays so, and is told in
-    C(refused); the others are registered all the same.
+  - A token that it knows already stays as it is, and is good without end again where it was to
+    expire. A token that was revoked stays so, and is told in C(refused); the others are registered
+    all the same.
 options:
   port:
     description: The port on loopback that the collector listens on.

@@ -209,8 +209,8 @@ _TOKENS = Operation(
 )
 _MAKE_TOKENS = Operation(
     "Make tokens",
-    "One or up to 1,000. With token_sha256 a token that was made elsewhere is taken over; with "
-    "overlap_seconds the host's other tokens expire.",
+    "One or up to 1,000. With token_sha256 a token that was made elsewhere is taken over, and is "
+    "good again if it had expired; with overlap_seconds the host's other tokens expire.",
     ADMIN,
     {
         "201": answer(

@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from watchtower_collector.event import Event
 from watchtower_collector.rendering import FIELDS
-from watchtower_collector.routes.tokens import WantedToken
+from watchtower_collector.wanted_token import WantedToken
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Id = Annotated[int, Field(ge=1)]

@@ -57,8 +57,8 @@ class NameTakenError(Exception):
 
 def bind(
     connection: sa.Connection, hostname: str, digest: bytes, now: int, owner: str | None = None
-) -> tuple[Token, bool]:
-    """Return the binding of a token to a name, and whether it was made now.
+) -> tuple[Token, Token | None]:
+    """Return the binding of a token to a name, and as it was before, ``None`` if it is made now.
 
     One that has expired, or will, is good again. One that was revoked stays so.
 
@@ -73,11 +73,16 @@ def bind(
         .on_conflict_do_nothing(index_elements=[TOKENS.c.digest, TOKENS.c.hostname])
     ).rowcount
     this = (TOKENS.c.digest == digest) & (TOKENS.c.hostname == hostname)
-    if not made:
-        known = {"expires_at": None} if owner is None else {"expires_at": None, "owner": owner}
-        connection.execute(sa.update(TOKENS).where(this).values(known))
-    row = connection.execute(sa.select(TOKENS).where(this)).mappings().one()
-    return Token(**row), made == 1
+    if made:
+        return _binding(connection, this), None
+    before = _binding(connection, this)
+    known = {"expires_at": None} if owner is None else {"expires_at": None, "owner": owner}
+    connection.execute(sa.update(TOKENS).where(this).values(known))
+    return _binding(connection, this), before
+
+
+def _binding(connection: sa.Connection, this: sa.ColumnElement[bool]) -> Token:
+    return Token(**connection.execute(sa.select(TOKENS).where(this)).mappings().one())
 
 
 def _check_owner(connection: sa.Connection, hostname: str, now: int, owner: str) -> None:
@@ -92,9 +97,9 @@ def _check_owner(connection: sa.Connection, hostname: str, now: int, owner: str)
             raise NameTakenError(token)
 
 
-def expire_others(connection: sa.Connection, kept: Token, expires_at: int) -> None:
-    """Let the host's other tokens expire; none gets longer to live."""
-    connection.execute(
+def expire_others(connection: sa.Connection, kept: Token, expires_at: int) -> int:
+    """Let the host's other tokens expire, and return of how many; none gets longer to live."""
+    return connection.execute(
         sa.update(TOKENS)
         .where(
             TOKENS.c.hostname == kept.hostname,
@@ -102,7 +107,7 @@ def expire_others(connection: sa.Connection, kept: Token, expires_at: int) -> No
             TOKENS.c.expires_at.is_(None) | (TOKENS.c.expires_at > expires_at),
         )
         .values(expires_at=expires_at)
-    )
+    ).rowcount
 
 
 def revoke(connection: sa.Connection, token: int, now: int) -> Token | None:

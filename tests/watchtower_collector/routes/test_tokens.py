@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from watchtower_collector.routes.tokens import MAX_TOKENS
+from watchtower_collector.wanted_token import MAX_TOKENS
 
 ELSEWHERE = "made-on-the-controller-0123456789abcdef"
 SHA256 = hashlib.sha256(ELSEWHERE.encode()).hexdigest()
@@ -17,7 +17,8 @@ def make(client, admin):
 
     def ask(*wanted, status=201, **one):
         body = list(wanted) if wanted else one
-        response = client.request("POST", "/admin/tokens", headers=admin, json=body)
+        content = json.dumps(body).encode()  # with escapes, also of lone surrogates
+        response = client.request("POST", "/admin/tokens", headers=admin, content=content)
         assert response.status_code == status, response.text
         return response.json()
 
@@ -46,7 +47,7 @@ def say(client, make_event):
     return post
 
 
-def test_a_token_is_shown_once_and_works(make, say, listed, store):
+def test_a_token_is_shown_once_and_works(make, say, listed, client, store):
     made = make(hostname="web-1")
     assert made["status"] == "ok"
     assert (made["hostname"], made["created"]) == ("web-1", True)
@@ -55,6 +56,11 @@ def test_a_token_is_shown_once_and_works(make, say, listed, store):
     assert token["state"] == "active"
     assert token["last_used_at"] is not None
     assert "token" not in token
+
+    async def idle():  # what was asked is on the audit trail
+        await client.writer.call(lambda c: c.exec_driver_sql("SELECT 1").scalar())
+
+    client.portal.call(idle)
     store.close()
     for file in store._path.parent.iterdir():
         assert made["token"].encode() not in file.read_bytes(), "it is kept as a digest"
@@ -175,6 +181,15 @@ def test_many_at_once_are_all_made_or_none(make, listed):
         ({"hostname": ""}, "hostname"),
         ({"hostname": "x" * 256}, "hostname"),
         ({"hostname": 7}, "hostname"),
+        ({"hostname": "web\0"}, "hostname"),
+        ({"hostname": "web-1\n"}, "hostname"),
+        ({"hostname": "\x1b[31mweb"}, "hostname"),
+        ({"hostname": "web\x85"}, "hostname"),
+        ({"hostname": "\ud800"}, "hostname"),
+        ({"hostname": "web-1", "owner": "a\tb"}, "owner"),
+        ({"hostname": "web-1", "owner": "\udfff"}, "owner"),
+        ({"hostname": "web-1", "token_sha256": None, "\ud800": 1}, ""),
+        ({"hostname": "web-1", "x" * 9_000: 1}, "x" * 64),
         ({"hostname": "web-1", "token_sha256": "abc"}, "token_sha256"),
         ({"hostname": "web-1", "token_sha256": SHA256 + "0"}, "token_sha256"),
         ({"hostname": "web-1", "overlap_seconds": -1}, "overlap_seconds"),
@@ -187,6 +202,64 @@ def test_a_mistake_names_the_token_and_the_field(make, listed, bad, field):
     error = make({"hostname": "web-0"}, bad, status=422)["error"]
     assert (error["token"], error["field"]) == (1, field)
     assert listed() == []
+
+
+METRICS = "metrics-key-of-the-tests-0123456789abcdef"
+PREVIOUS = "previous-key-of-the-tests-0123456789abcde"
+
+
+@pytest.fixture
+def environment(environment):
+    return {
+        **environment,
+        "WATCHTOWER_METRICS_KEY": METRICS,
+        "ADMIN_API_KEY_PREVIOUS": PREVIOUS,
+    }
+
+
+@pytest.mark.parametrize("which", ["admin", "previous", "shared", "metrics", "nothing"])
+def test_the_digest_of_another_secret_is_no_token(make, say, admin, agent, which):
+    """An admin's key that is sent as a token goes to a host, and a shared one is no host's."""
+    secrets = {
+        "admin": admin["X-Admin-Api-Key"],
+        "previous": PREVIOUS,
+        "shared": agent["X-Login-Alert-Token"],
+        "metrics": METRICS,
+        "nothing": "",
+    }
+    digest = hashlib.sha256(secrets[which].encode()).hexdigest()
+    error = make({"hostname": "web-0"}, {"hostname": "web-1", "token_sha256": digest}, status=422)
+    assert (error["error"]["token"], error["error"]["field"]) == (1, "token_sha256")
+    make(hostname="web-1", token_sha256=digest.upper(), status=422)
+    if which != "shared":
+        assert say(secrets[which]) == 401
+
+
+@pytest.mark.parametrize("overlaps", [(0, 0), (None, 0), (0, None), (None, 3_600)])
+def test_no_token_is_handed_out_that_another_of_the_same_request_ends(make, listed, overlaps):
+    wanted = [{"hostname": "web-1", "overlap_seconds": overlap} for overlap in overlaps]
+    error = make({"hostname": "web-0"}, *wanted, status=422)["error"]
+    assert (error["token"], error["field"]) == (2, "hostname")
+    assert "twice" in error["message"]
+    assert listed() == [], "nothing was made"
+
+
+def test_a_name_may_come_twice_where_neither_token_ends_the_other(make, say):
+    answer = make({"hostname": "web-1"}, {"hostname": "web-1"})
+    assert [say(one["token"]) for one in answer["results"]] == [201, 201]
+    same = {"hostname": "web-2", "token_sha256": SHA256, "overlap_seconds": 0}
+    ids = {one["id"] for one in make(same, same)["results"]}
+    assert len(ids) == 1
+    assert say(ELSEWHERE, "web-2") == 201
+
+
+def test_a_token_that_was_rotated_away_is_good_again_when_it_is_registered(make, say, listed):
+    make(hostname="web-1", token_sha256=SHA256)
+    make(hostname="web-1", overlap_seconds=0)
+    assert say(ELSEWHERE) == 401
+    make(hostname="web-1", token_sha256=SHA256)
+    assert say(ELSEWHERE) == 201
+    assert [token["state"] for token in listed()] == ["active", "active"]
 
 
 def test_a_body_that_is_not_json_is_refused(client, admin):
