@@ -41,9 +41,9 @@ def print_table(
     if not sys.stdout.isatty():
         _print_lines(columns, table)
         return
-    if not table:
+    kept = [i for i in range(len(columns)) if any(_text(row[i]) for row in table)]
+    if not kept:
         return
-    kept = [i for i in range(len(columns)) if any(row[i] not in {None, ""} for row in table)]
     grid = _Grid(
         [columns[i] for i in kept],
         [[row[i] for i in kept] for row in table],

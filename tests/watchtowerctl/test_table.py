@@ -117,3 +117,9 @@ def test_no_text_can_go_on_as_another_field(ctl, post):
     assert first == "    command='" + "x" * 64
     assert "mallory" in more[0]
     assert all(line.startswith("      ") for line in more)
+
+
+@pytest.mark.parametrize("answer", [[{}], [{"path": ["a"], "detail": {"b": 7}}]])
+def test_what_no_collector_says_is_a_table_all_the_same(asking, stand_in, answer):
+    stand_in.answer("GET /admin/audit", answer)
+    assert sent(asking, 80, "audit")[-1] == "1 request, from the beginning to now."
