@@ -1,7 +1,7 @@
 from ipaddress import ip_address, ip_network
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from watchtower_collector.addresses import network_range, network_ranges, sortable_bytes
@@ -79,6 +79,7 @@ def test_who_asks_for_mapped_addresses_gets_ipv4(network):
 
 
 @given(st.ip_addresses(v=6), st.integers(0, 128), st.ip_addresses(v=6))
+@settings(deadline=None)
 def test_a_network_of_ipv6_holds_its_addresses(network, prefix, address):
     mapped = ip_network("::ffff:0:0/96")
     expected = address in ip_network(f"{network}/{prefix}", strict=False)

@@ -39,6 +39,16 @@ def table(page, first_heading):
     return names
 
 
+def section(page, heading):
+    """Return what stands under a heading of the second level."""
+    found = re.search(
+        rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL
+    )
+    if found is None:
+        pytest.fail(f"there is no section {heading}")
+    return found[1]
+
+
 def test_every_route_is_documented_and_no_other(client, page):
     routes = {
         f"{method.upper()} {path}"
@@ -47,6 +57,18 @@ def test_every_route_is_documented_and_no_other(client, page):
     }
     assert set(table(page, "Route")) == routes
     assert set(re.findall(r"^## ((?:GET|POST|PUT|DELETE) .*)$", page, re.MULTILINE)) == routes
+
+
+def test_every_status_is_documented_where_it_is_answered(client, page):
+    """Those that every route has are in one table, the others in the section of their route."""
+    everywhere = set(re.findall(r"^\| (\d{3}) \|", section(page, "Errors"), re.MULTILINE))
+    assert everywhere == {"401", "429", "500", "503"}
+    for path, methods in openapi_document(client.app)["paths"].items():
+        for method, operation in methods.items():
+            text = section(page, f"{method.upper()} {path}")
+            named = set(re.findall(r"(?:\*\*|^\| )(\d{3})(?:\*\*| \|)", text, re.MULTILINE))
+            answered = set(operation["responses"])
+            assert answered - everywhere <= named <= answered, (method, path)
 
 
 def test_every_setting_is_documented_and_no_other(page):
