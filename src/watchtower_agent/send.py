@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from watchtower_agent.backoff import Backoff, jitter
@@ -113,7 +114,9 @@ class Sender:
 
     def _acknowledged(self, answer: Answer, batch: Sequence[SpooledEvent]) -> None:
         if answer.restored is not None and answer.restored != self._restored:
-            self._spool.hear_of_restore(answer.restored)
+            # It is by the collector's clock, and the journal by this host's, which may be behind.
+            since = answer.restored.missing_since + min(0, answer.clock_offset_seconds or 0)
+            self._spool.hear_of_restore(replace(answer.restored, missing_since=since))
             self._restored = answer.restored
         delivered, refused = [], []
         for event, reason in zip(batch, answer.rejections):

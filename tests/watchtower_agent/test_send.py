@@ -218,6 +218,25 @@ def test_an_event_rejected_alone_becomes_a_dead_letter(spool, sender, stand_in, 
     assert "dead letter" in caplog.text
 
 
+@pytest.mark.parametrize("offset", [-250_000, 250_000, None])
+def test_since_when_events_are_missing_is_told_by_a_clock_that_is_behind(
+    spool, sender, stand_in, monkeypatch, offset
+):
+    """By this host's, for its journal is read again by that."""
+
+    def answer(events):
+        headers = {"Watchtower-Restored": f"{'1' * 32} 2025-11-23T12:00:00.000000Z"}
+        body = {"status": "ok", "results": stand_in.store(events)}
+        return 201, headers, json.dumps(body).encode()
+
+    monkeypatch.setattr("watchtower_agent.collector.clock_offset", lambda *_: offset)
+    spool.add([login()], None)
+    stand_in.script.append(answer)
+    sender.step()
+    a_day_before = 1_763_899_200 - 86_400
+    assert spool.look_back().since == (a_day_before + min(0, offset or 0)) * 1_000_000
+
+
 def test_dropped_events_are_reported(tmp_path, stand_in, tls, stop):
     spool = Spool(tmp_path, 50_000)
     collector = Collector(stand_in.url, TOKEN, tls / "ca.pem", "1")
