@@ -25,6 +25,7 @@ from watchtower_agent.event import (
     Event,
     format_timestamp,
     hash_id,
+    hostname_field,
 )
 from watchtower_agent.log import complain
 from watchtower_agent.restored import LookBack
@@ -218,15 +219,21 @@ class Spool:
         with self._lock, as_spool_error(self._path):
             return self._state("replaces")
 
-    def batch(self, max_events: int, max_bytes: int) -> list[SpooledEvent]:
+    def batch(
+        self, max_events: int, max_bytes: int, without: Sequence[str] = ()
+    ) -> list[SpooledEvent]:
         """Return the oldest events: at least one if there is any, within the bounds otherwise.
+
+        Those that carry one of the host names ``without`` are passed by.
 
         Raises:
             SpoolError: the spool cannot be read.
         """
         with self._lock, as_spool_error(self._path):
+            others = "WHERE true" + " AND instr(body, ?) = 0" * len(without)
             rows = self._connection.execute(
-                "SELECT seq, body FROM events ORDER BY seq LIMIT ?", (max_events,)
+                f"SELECT seq, body FROM events {others} ORDER BY seq LIMIT ?",  # noqa: S608
+                (*map(hostname_field, without), max_events),
             )
             chosen: list[SpooledEvent] = []
             damaged: list[int] = []
