@@ -62,6 +62,7 @@ class Answer:
         clock_offset_seconds: see clock.clock_offset.
         obstacle: for an unreachable collector, the detail in its two parts.
         restored: of an acknowledgement, the collector's word that it has lost earlier ones.
+        event: of a foreign host, which event carries its name, counted from 0; or None.
     """
 
     verdict: Verdict
@@ -71,6 +72,7 @@ class Answer:
     clock_offset_seconds: int | None = None
     obstacle: Obstacle | None = None
     restored: Restored | None = None
+    event: int | None = None
 
     @classmethod
     def unreachable(cls, obstacle: Obstacle) -> Answer:
@@ -183,10 +185,13 @@ def _judge(response: requests.Response, content: bytes, sent: int) -> Answer:
         answer = _acknowledgement(content, sent, detail)
         return replace(answer, restored=Restored.read(response.headers.get(HEADER)))
     own = _own_error(content)
+    event = None
     if status in (413, 422) and own is not None:
         verdict = Verdict.REFUSED
     elif status == 403 and own is not None and own.get("reason") == "foreign_host":
         verdict = Verdict.FOREIGN_HOST
+        place = own.get("event")
+        event = place if isinstance(place, int) and 0 <= place < sent else None
     else:
         verdict = {
             401: Verdict.UNAUTHORIZED,
@@ -196,7 +201,8 @@ def _judge(response: requests.Response, content: bytes, sent: int) -> Answer:
         }.get(status, Verdict.NOT_UNDERSTOOD)
     if status >= 500 and verdict is Verdict.NOT_UNDERSTOOD:
         return Answer.unreachable(Obstacle(detail, _LOOK_THERE))
-    return Answer(verdict, detail, retry_after=_retry_after(response.headers.get("Retry-After")))
+    retry_after = _retry_after(response.headers.get("Retry-After"))
+    return Answer(verdict, detail, retry_after=retry_after, event=event)
 
 
 def _judge_health(response: requests.Response, content: bytes) -> Answer:

@@ -9,6 +9,7 @@ _SHOWN_BYTES = 2048
 # log.c, target console-prefixed: the facility and level of syslog.h before each line.
 _DEBUG_LINE = re.compile(rb"^<(?:7|31)>.*\n?", re.MULTILINE)
 _PREFIX = re.compile(rb"^<[0-9]{1,3}>", re.MULTILINE)
+_JOURNAL_FILE = re.compile(r"/\S+\.journal~?")
 # What it cannot read journalctl leaves out, and its exit status is 0: a file that is truncated or
 # corrupt (journal-util.c), what lies behind the damage in one (sd-journal.c), fields of an entry
 # (journal-file.c), an entry (logs-show.c). Most of it is said at the level debug only.
@@ -56,6 +57,12 @@ class Complaints:
         """Return the end of it in one line, without what is said in good health, too."""
         said = _PREFIX.sub(b"", _DEBUG_LINE.sub(b"", self._end))[-_SHOWN_BYTES:]
         return said.decode("utf-8", "backslashreplace").strip().replace("\n", "; ")
+
+
+def damaged_file(damage: str) -> str:
+    """Return the journal file that a line about damage names, or an empty text."""
+    path = _JOURNAL_FILE.search(damage)
+    return path[0] if path else ""
 
 
 def _damage(said: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from watchtower_agent.complaints import Complaints
 from watchtower_agent.cursor import Cursor
 from watchtower_agent.entry import ENTRY_FIELDS, JournalEntry
 from watchtower_agent.export_format import ExportStream
@@ -49,6 +50,7 @@ class EntryReader:
 
     def __init__(self, stop: Wakeup) -> None:
         self.damage = ""
+        self._complaints = Complaints()
         self._stop = stop
 
     def read(
@@ -142,6 +144,7 @@ class EntryReader:
         """Run journalctl once."""
         output = ("--output=export", "--quiet", f"--output-fields={','.join(ENTRY_FIELDS)}")
         with Journalctl([*output, *arguments, *matches], self._stop) as journalctl:
+            self._complaints = journalctl.complaints
             stream = ExportStream(journalctl.output())
             yield from stream.entries()
             if stream.skipped:
@@ -149,7 +152,14 @@ class EntryReader:
                     "%d journal entries of over a megabyte were skipped: sshd writes none.",
                     stream.skipped,
                 )
-            self.damage = self.damage or journalctl.complaints.damage
+            self.note_damage()
+
+    def note_damage(self) -> None:
+        """Note what journalctl has said of damage up to where it was stopped.
+
+        At the end of a reading that is done by itself.
+        """
+        self.damage = self.damage or self._complaints.damage
 
     def _address(
         self, arguments: Sequence[str], matches: Sequence[str], count: int

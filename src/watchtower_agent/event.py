@@ -71,6 +71,11 @@ class Event:
         return _encode(fields)
 
 
+def hostname_field(name: str) -> str:
+    """Return a host name as it stands in the JSON of an event, and nowhere within a text."""
+    return f'"hostname":{_encode(name)},'
+
+
 def format_timestamp(microseconds: int) -> str:
     """Return microseconds since 1970 as RFC 3339 UTC with six decimals and Z.
 

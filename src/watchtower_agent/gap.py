@@ -49,13 +49,16 @@ def unreadable(host: Host, since: int, entry: UnreadableEntry) -> Event:
     return _gap(host, "entries_vanished", ends, (entry.cursor.encode(),), text)
 
 
-def damaged(host: Host, since: Position, until: Position, file: tuple[str, ...]) -> Event:
-    """Return the gap for what journalctl left out of a damaged file while it read on."""
+def damaged(host: Host, ends: tuple[int, int], file: tuple[str, str]) -> Event:
+    """Return the gap for what journalctl left out of a damaged file while it read on.
+
+    Its ends are in microseconds since 1970; the file has its path, or an empty text, and what
+    tells this damage from another.
+    """
     text = (
         f"The journal is damaged{' in ' + file[0] if file[0] else ''}, and journalctl leaves out "
         "what it cannot read. Logins may be missing."
     )
-    ends = (since.realtime, until.realtime)
     parts = (b"damaged", *(part.encode() for part in file))
     return _gap(host, "entries_vanished", ends, parts, text)
 

@@ -88,6 +88,10 @@ class Journal:
         self._entries = EntryReader(stop)
         self._source = tuple(source)
 
+    def apart(self) -> Journal:
+        """Return the same journal for another use, with its own word about damage."""
+        return Journal(self._stop, self._source)
+
     def matches(self, boot_id: str | None = None) -> tuple[str, ...]:
         """Return journalctl's arguments for what may become an event, within one boot if named."""
         boot = [f"_BOOT_ID={boot_id}"] if boot_id else []
@@ -102,16 +106,55 @@ class Journal:
         begin = _SINCE.format(max(1, seconds * 1_000_000))
         yield from self._entries.read([begin], self.matches())
 
-    def again(self, since: int, cursor: str | None) -> Generator[JournalEntry, None, None]:
-        """Yield what was received since a time in microseconds since 1970, whatever the boot.
+    def again(
+        self, boot_id: str, since: int, cursor: str | None
+    ) -> Generator[JournalEntry, None, None]:
+        """Yield what was logged in a boot since a time in microseconds since 1970.
 
-        With a cursor, only what lies behind its entry.
+        With a cursor, only what was written after its entry; what was written at once with that
+        is read already.
+
+        Raises:
+            JournalError: the journal cannot be read.
+            StoppedError: the agent is to stop.
         """
-        begin = _SINCE.format(since) if cursor is None else f"--cursor={cursor}"
-        with closing(self._entries.read([begin], self.matches())) as entries:
-            for entry in entries:
-                if entry.cursor != cursor:
-                    yield entry
+        if cursor is None:
+            monotonic = self._monotonic(boot_id, since)
+            begin = f"b={boot_id};m={monotonic:x};t={since:x}"
+            here = Cursor((), boot_id, monotonic - 1, since)
+        else:
+            begin, here = cursor, Cursor.read(cursor)
+        try:
+            with closing(
+                self._entries.read([f"--cursor={begin}"], self.matches(boot_id))
+            ) as entries:
+                for entry in entries:
+                    if is_behind(Cursor.read(entry.cursor), here):
+                        yield entry
+        except GeneratorExit:
+            self._entries.note_damage()
+            raise
+        except JournalctlExitError as error:
+            if cursor is None or _REFUSED_CURSOR not in str(error):
+                raise
+            # It is corrupt: the boot is read from where it began.
+            yield from self.again(boot_id, since, None)
+
+    def _monotonic(self, boot_id: str, realtime: int) -> int:
+        """Return the least monotonic time that a real one can stand for, both in microseconds.
+
+        The clock may have been set in the middle of the boot. Of what it showed at both ends the
+        one that was ahead counts, so that nothing that may be that late is taken for older.
+        """
+        head, newest = self.head(boot_id), self._newest(boot_id)
+        if head is None or not newest:
+            return 0
+        started = [
+            there.realtime - there.monotonic
+            for there in (Cursor.read(entry.cursor) for entry in (head, *newest))
+            if there.realtime is not None and there.monotonic is not None
+        ]
+        return max(0, realtime - max(started)) if started else 0
 
     def boot(self, boot_id: str) -> Iterator[JournalEntry]:
         """Yield the entries of one boot."""
@@ -240,13 +283,17 @@ class Journal:
         Not the newest: journald may be about to file it, by its boot already and not yet by what
         the filter asks for. It files one entry after the other.
         """
+        newest = self._newest(boot_id)
+        return newest[0] if len(newest) > 1 else None
+
+    def _newest(self, boot_id: str) -> list[JournalEntry]:
+        """Return the newest two entries of a boot, older first; none if one is damaged."""
         arguments = ["--lines=2", f"_BOOT_ID={boot_id}", *self._source]
         try:
             with closing(self._entries.read(arguments, ())) as entries:
-                newest = list(entries)
-        except JournalctlExitError:  # one of them is damaged
-            return None
-        return newest[0] if len(newest) > 1 else None
+                return list(entries)
+        except JournalctlExitError:
+            return []
 
     def _first(self, arguments: Sequence[str]) -> JournalEntry | None:
         with closing(self._entries.read([*arguments, *self._source], ())) as entries:
@@ -269,3 +316,10 @@ def is_before(there: Cursor, here: Cursor) -> bool:
     if there.monotonic is None or here.monotonic is None:
         return False
     return there.monotonic < here.monotonic
+
+
+def is_behind(there: Cursor, here: Cursor) -> bool:
+    """Return whether an entry of the same boot was written after another, and not at once."""
+    if there.monotonic is None or here.monotonic is None:
+        return there.identity != here.identity
+    return there.monotonic > here.monotonic

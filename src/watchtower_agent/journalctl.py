@@ -158,6 +158,11 @@ class Journalctl:
             self._process.kill()
         self._process.wait()
         self._selector.close()
+        stderr = self._process.stderr
+        if stderr is not None and not stderr.closed:
+            # What it complained of last: no more than this fits into the pipe.
+            with contextlib.suppress(BlockingIOError):
+                self.complaints.add(os.read(stderr.fileno(), _READ_BYTES))
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:
                 pipe.close()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from watchtower_agent import gap
-from watchtower_agent.complaints import IGNORED_FILE
+from watchtower_agent.complaints import IGNORED_FILE, damaged_file
 from watchtower_agent.cursor import Cursor
 from watchtower_agent.doorbell import Doorbell
 from watchtower_agent.entry import EntryError, JournalEntry
@@ -27,7 +26,7 @@ from watchtower_agent.journal import (
 from watchtower_agent.journalctl import JournalError, StoppedError
 from watchtower_agent.log import complain
 from watchtower_agent.pulse import Pulse
-from watchtower_agent.second_reading import PAUSE_SECONDS, SecondReading
+from watchtower_agent.second_reading import SecondReading
 from watchtower_agent.spool_file import SpoolError
 from watchtower_agent.trouble import Trouble
 
@@ -57,7 +56,6 @@ _ANCHOR_SECONDS = 1800.0
 _READINGS = 3
 # A journal file, if its name is known, and the boot in which the damage was noticed.
 _Damage = tuple[str, str]
-_JOURNAL_FILE = re.compile(r"/\S+\.journal~?")
 
 
 @dataclass
@@ -84,6 +82,8 @@ class JournalReader:
         self._spool = spool
         self._parser = parser
         self._backfill_seconds = backfill_hours * 3600
+        # Before anything is sent, and a restore is heard of with the answer.
+        spool.begin_at((int(time.time()) - self._backfill_seconds) * 1_000_000)
         self._stop = stop
         self.pulse = Pulse()
         self._doorbell = Doorbell(journal.matches(), stop)
@@ -93,8 +93,7 @@ class JournalReader:
         self._damage_reported: set[_Damage] = set()
         self._damage_seen: dict[_Damage, Position | None] = {}
         self.trouble = Trouble()
-        self._second_reading = SecondReading(journal, spool, self._events)
-        self._reads_again = False
+        self._second_reading = SecondReading(journal.apart(), spool, parser.host, self._events)
 
     def run(self) -> None:
         """Read until told to stop. What can pass, a full disk for example, is waited out."""
@@ -118,7 +117,7 @@ class JournalReader:
                     log.info("The follower of the journal has gone silent; another is started.")
                     self._doorbell.replace()
                     look = _FIRST_LOOK_SECONDS
-                rang = self._doorbell.wait(min(look, PAUSE_SECONDS) if self._reads_again else look)
+                rang = self._wait(look)
                 look = min(look * 2, _LAST_LOOK_SECONDS)
         except StoppedError:
             return
@@ -157,7 +156,6 @@ class JournalReader:
     def _drain_and_report(self) -> int | None:
         try:
             found = self.drain()
-            self._reads_again = self._second_reading.step()
         except (JournalError, SpoolError) as error:
             sentence = f"The journal cannot be read on: {error}. It is tried again."
             if self.trouble.begin(sentence):
@@ -166,6 +164,21 @@ class JournalReader:
         if self.trouble.end():
             log.info("The journal is read again.")
         return found
+
+    def _wait(self, look: float) -> bool:
+        """Wait for a ring, at most so long, and read a second time meanwhile if that is due.
+
+        Returns whether it rang.
+        """
+        until = time.monotonic() + look
+        while True:
+            pause = self._second_reading.step()
+            self.pulse.beat()
+            left = max(0.0, until - time.monotonic())
+            if self._doorbell.wait(min(pause, left)):
+                return True
+            if pause >= left:
+                return False
 
     def _anchor_is_due(self, position: Position | None, boot_id: str) -> bool:
         if position is None or position.boot_id != boot_id:
@@ -179,7 +192,6 @@ class JournalReader:
             boots = self._journal.boots()
             found = 0
             since = max(1, int(time.time()) - self._backfill_seconds)
-            self._spool.begin_at(since * 1_000_000)
             if self._backfill_seconds:
                 found = self._store(self._journal.since(since))
             self._spool.know_boots([boot for boot in boots if boot != boot_id])
@@ -269,8 +281,7 @@ class JournalReader:
         until = self._spool.position()
         if not damage or until is None or self._horizon.disturbed:
             return
-        path = _JOURNAL_FILE.search(damage)
-        key = (path[0] if path else "", until.boot_id)
+        key = (damaged_file(damage), until.boot_id)
         if key in self._damage_reported:
             return
         if IGNORED_FILE in damage:
@@ -283,7 +294,8 @@ class JournalReader:
             "'journalctl --verify' tells which file it is.",
             damage,
         )
-        self._spool.add([gap.damaged(self._parser.host, since or until, until, key)], None)
+        ends = ((since or until).realtime, until.realtime)
+        self._spool.add([gap.damaged(self._parser.host, ends, key)], None)
         self._damage_reported.add(key)
 
     def _store(self, entries: Iterable[JournalEntry], *, moves: bool = True) -> int:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from watchtower_agent.clock import read_timestamp
+from watchtower_agent.event import format_timestamp
 
 HEADER = "Watchtower-Restored"
 _VALUE = re.compile(r"([0-9a-f]{32}) (\S{1,40})")
@@ -44,32 +45,47 @@ class LookBack:
 
     Attributes:
         since: where it begins, in microseconds since 1970.
-        cursor: the last entry that was read, or None before the first.
-        is_over: whether there is nothing left to do.
+        boots: those that are left, the first of which is being read; None before they are known.
+        cursor: the last entry of that boot that was read, or None before its first.
     """
 
     restore_id: str
     since: int
+    boots: tuple[str, ...] | None = None
     cursor: str | None = None
-    is_over: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.boots == ()
 
     @classmethod
-    def begin(cls, restored: Restored, began_at: int) -> LookBack:
-        """Begin where the missing events do, but not before this agent did (microseconds)."""
+    def begin(cls, restored: Restored, began_at: int, now: int) -> LookBack:
+        """Begin where the missing events do, but not before this agent did (microseconds).
+
+        Who began later than now began with another clock, and nobody knows when.
+        """
         since = int((restored.missing_since - _LATE_SECONDS) * 1_000_000)
-        return cls(restored.restore_id, max(since, began_at, 1))
+        return cls(restored.restore_id, max(since, began_at if began_at <= now else 0, 1))
 
     @classmethod
     def from_json(cls, text: str) -> LookBack:
         """Read what the spool remembers.
 
         Raises:
-            ValueError, TypeError: it is none.
+            ValueError, TypeError, OverflowError: it is none.
         """
         look_back = cls(**json.loads(text))
-        if not (isinstance(look_back.restore_id, str) and isinstance(look_back.since, int)):
+        boots = [] if look_back.boots is None else look_back.boots
+        texts = [look_back.restore_id, "" if look_back.cursor is None else look_back.cursor]
+        if (
+            type(look_back.since) is not int
+            or not isinstance(boots, list)
+            or not all(isinstance(value, str) for value in (*texts, *boots))
+        ):
             raise TypeError("the look back is none")
-        return look_back
+        format_timestamp(look_back.since)
+        return look_back if look_back.boots is None else replace(look_back, boots=tuple(boots))
 
     def to_json(self) -> str:
         """Return what the spool remembers."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from watchtower_agent.backoff import Backoff, jitter
 from watchtower_agent.collector import Answer, Collector, Verdict
+from watchtower_agent.foreign_names import ForeignNames
 from watchtower_agent.log import complain
 from watchtower_agent.pulse import Pulse
 from watchtower_agent.spool_file import SpoolError
@@ -51,6 +53,7 @@ class Sender:
         self._trouble = heartbeat.vitals.sending
         self._batch_delivered = False
         self._restored: Restored | None = None
+        self._foreign = ForeignNames()
 
     def run(self) -> None:
         """Send until told to stop."""
@@ -78,12 +81,13 @@ class Sender:
         """
         self._spool.arrived.clear()
         self._spool.report_overflow(self._heartbeat.host)
-        batch = self._spool.batch(self._batch_events, BATCH_BYTES)
+        batch = self._spool.batch(self._batch_events, BATCH_BYTES, self._foreign.held_back())
         due = self._heartbeat.due_in()
         if batch and (due > 0 or not self._batch_delivered):
             return self._after(self._collector.post([event.body for event in batch]), batch)
         if due > 0:
-            self._spool.arrived.wait(min(due, _SIGN_OF_LIFE_SECONDS))
+            self._foreign.forget(batch)
+            self._spool.arrived.wait(min(due, self._foreign.ask_in(), _SIGN_OF_LIFE_SECONDS))
             return 0.0
         self._batch_delivered = False
         beat = self._heartbeat.event(self._spool)
@@ -103,6 +107,10 @@ class Sender:
             self._bury(batch[0], answer.detail)
             return 0.0
         self._report(answer)
+        if answer.event is not None and batch:
+            event = batch[answer.event]
+            if self._foreign.hold_back(event, jitter(*_UNAUTHORIZED_SECONDS)):
+                return 0.0
         if answer.verdict in _OF_THE_TOKEN:
             return jitter(*_UNAUTHORIZED_SECONDS)
         wait = self._backoff.next_wait()
@@ -113,7 +121,9 @@ class Sender:
 
     def _acknowledged(self, answer: Answer, batch: Sequence[SpooledEvent]) -> None:
         if answer.restored is not None and answer.restored != self._restored:
-            self._spool.hear_of_restore(answer.restored)
+            # It is by the collector's clock, and the journal by this host's, which may be behind.
+            since = answer.restored.missing_since + min(0, answer.clock_offset_seconds or 0)
+            self._spool.hear_of_restore(replace(answer.restored, missing_since=since))
             self._restored = answer.restored
         delivered, refused = [], []
         for event, reason in zip(batch, answer.rejections):
@@ -133,7 +143,11 @@ class Sender:
         self._backoff.reset()
         self._batch_events = min(BATCH_EVENTS, self._batch_events * 2)
         self._heartbeat.vitals.acknowledged(answer.clock_offset_seconds)
-        if self._trouble.end():
+        if batch:
+            self._foreign.forget(batch)
+        if self._foreign:
+            self._report(Answer(Verdict.FOREIGN_HOST))
+        elif self._trouble.end():
             log.info("The collector takes events again.")
 
     def _bury(self, event: SpooledEvent, reason: str) -> None:
@@ -162,7 +176,8 @@ def explain(answer: Answer) -> tuple[int, str]:
         return logging.ERROR, (
             "The collector does not let this agent's token speak for the name in its events "
             "(403): the host was renamed, or the token is another host's. Run "
-            "playbooks/agents.yml for this host. Events are kept until then."
+            "playbooks/agents.yml for this host. Events of that name are kept until then, and "
+            "others are sent."
         )
     if answer.verdict is Verdict.BUSY:
         return logging.WARNING, (

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from watchtower_agent.counters import Counters
@@ -25,6 +25,7 @@ from watchtower_agent.event import (
     Event,
     format_timestamp,
     hash_id,
+    hostname_field,
 )
 from watchtower_agent.log import complain
 from watchtower_agent.restored import LookBack
@@ -117,7 +118,8 @@ class Spool:
         """Store events and, in the same transaction, the position behind them.
 
         An event whose id is in the spool already is not stored again. Returns how many are new.
-        What is read for the second time goes with its ``look_back`` instead of a position.
+        What is read for the second time goes with its ``look_back`` instead of a position; that
+        is not stored if another restore was heard of meanwhile.
 
         Raises:
             SpoolError: nothing was stored.
@@ -127,7 +129,7 @@ class Spool:
                 added = self._insert(events)
                 if position is not None:
                     self._set_state("position", json.dumps(asdict(position)))
-                if look_back is not None:
+                if look_back is not None and self._is_of_this_restore(look_back):
                     self._set_state("look_back", look_back.to_json())
                 dropped = self._evict()
             self.counters.events_spooled += added
@@ -168,11 +170,15 @@ class Spool:
     def begin_at(self, realtime: int) -> None:
         """Note from when on the journal is read at all, in microseconds since 1970.
 
+        That is when the spool is new. It is noted once, and not for one that takes the place of
+        a damaged one: then all is read that there is.
+
         Raises:
             SpoolError: nothing was changed.
         """
         with self._lock, self._transaction():
-            self._set_state("began_at", str(realtime))
+            if not any(map(self._state, ("began_at", "position", "replaces"))):
+                self._set_state("began_at", str(realtime))
 
     def look_back(self) -> LookBack | None:
         """Return what is left to be read a second time, or None if nothing ever was.
@@ -187,16 +193,22 @@ class Spool:
     def hear_of_restore(self, restored: Restored) -> None:
         """Have the journal read a second time, unless that restore is known.
 
+        What was left to be read because of an earlier one is read with it.
+
         Raises:
             SpoolError: nothing was changed.
         """
-        known = self.look_back()
-        if known is not None and known.restore_id == restored.restore_id:
-            return
         with self._lock, self._transaction():
+            text = self._state("look_back")
+            known = None if text is None else LookBack.from_json(text)
+            if known is not None and known.restore_id == restored.restore_id:
+                return
             # A spool of an earlier version does not know when it began.
             began_at = int(self._state("began_at") or 0)
-            self._set_state("look_back", LookBack.begin(restored, began_at).to_json())
+            look_back = LookBack.begin(restored, began_at, time.time_ns() // 1000)
+            if known is not None and not known.is_over:
+                look_back = replace(look_back, since=min(look_back.since, known.since))
+            self._set_state("look_back", look_back.to_json())
 
     def replaces(self) -> str | None:
         """Return where the damaged spool is kept that this one took the place of, if it did.
@@ -207,15 +219,21 @@ class Spool:
         with self._lock, as_spool_error(self._path):
             return self._state("replaces")
 
-    def batch(self, max_events: int, max_bytes: int) -> list[SpooledEvent]:
+    def batch(
+        self, max_events: int, max_bytes: int, without: Sequence[str] = ()
+    ) -> list[SpooledEvent]:
         """Return the oldest events: at least one if there is any, within the bounds otherwise.
+
+        Those that carry one of the host names ``without`` are passed by.
 
         Raises:
             SpoolError: the spool cannot be read.
         """
         with self._lock, as_spool_error(self._path):
+            others = "WHERE true" + " AND instr(body, ?) = 0" * len(without)
             rows = self._connection.execute(
-                "SELECT seq, body FROM events ORDER BY seq LIMIT ?", (max_events,)
+                f"SELECT seq, body FROM events {others} ORDER BY seq LIMIT ?",  # noqa: S608
+                (*map(hostname_field, without), max_events),
             )
             chosen: list[SpooledEvent] = []
             damaged: list[int] = []
@@ -265,6 +283,20 @@ class Spool:
         self.counters.events_rejected += len(refused)
         if emptied:
             self._shrink()
+
+    def room(self, most_waiting: int) -> int:
+        """Return how many bytes may be added without pushing out what comes anew.
+
+        That is up to half of what the spool holds; 0 when more than so many events wait.
+
+        Raises:
+            SpoolError: the spool cannot be read.
+        """
+        with self._lock, as_spool_error(self._path):
+            waiting = self._scalar(
+                "SELECT count(*) FROM (SELECT 1 FROM events LIMIT ?)", (most_waiting + 1,)
+            )
+            return 0 if waiting > most_waiting else max(0, self._max_bytes // 2 - self._bytes)
 
     def depth(self) -> int:
         """Return how many events wait.
@@ -337,7 +369,7 @@ class Spool:
         rows = []
         for event in events:
             body = event.to_json()
-            size = len(body) + _ROW_OVERHEAD
+            size = stored_bytes(body)
             importance = _IMPORTANCE.get(event.type, _ORDINARY)
             rows.append((event.event_id, importance, event.type, size, body))
         before = self._connection.total_changes
@@ -384,6 +416,10 @@ class Spool:
                 self._connection.execute("DELETE FROM events WHERE seq = ?", (seq,))
                 self._bytes -= row[0]
 
+    def _is_of_this_restore(self, look_back: LookBack) -> bool:
+        text = self._state("look_back")
+        return text is not None and LookBack.from_json(text).restore_id == look_back.restore_id
+
     def _shrink(self) -> None:
         """Give the disk space of a backlog back once it is gone."""
         with self._lock, suppress(sqlite3.Error):
@@ -408,6 +444,11 @@ class Spool:
     def _scalar(self, statement: str, values: Sequence[object] = ()) -> int:
         with closing(self._connection.execute(statement, values)) as cursor:
             return int(cursor.fetchone()[0])
+
+
+def stored_bytes(body: str) -> int:
+    """Return what an event counts for in the spool's bound."""
+    return len(body) + _ROW_OVERHEAD
 
 
 def _check_state(connection: sqlite3.Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import math
 import socket
 import ssl
 import subprocess
@@ -92,6 +93,11 @@ class JournalDirectory:
             capture_output=True,
         )
 
+    def let_pass(self, seconds):
+        """Let time pass before the next entry."""
+        self.clock += seconds * 1_000_000
+        self.monotonic += seconds * 1_000_000
+
     def rotate(self, name):
         """Archive the current file, as journald does."""
         (self.path / "system.journal").rename(self.path / name)
@@ -145,9 +151,9 @@ def spool(tmp_path):
 
 @pytest.fixture
 def start(journal_directory, spool, stop, boot):
-    """Start a reader: as a new process would, on the same spool."""
+    """Start a reader: as a new process would, on the same spool, or on one that took its place."""
 
-    def reader(backfill_hours=ALL_HISTORY):
+    def reader(backfill_hours=ALL_HISTORY, spool=spool):
         journal = Journal(stop, journal_directory.source)
         return JournalReader(journal, spool, Parser(), backfill_hours, stop)
 
@@ -157,6 +163,21 @@ def start(journal_directory, spool, stop, boot):
 @pytest.fixture
 def reader(start):
     return start()
+
+
+@pytest.fixture
+def read_again(monkeypatch):
+    """A function that lets a reader read a second time, to the end, and counts the steps."""
+    for name in ("_PAUSE_SECONDS", "_SPREAD_SECONDS"):
+        monkeypatch.setattr(f"watchtower_agent.second_reading.{name}", 0.0)
+
+    def read(reader):
+        for count in range(1, 200):
+            if reader._second_reading.step() == math.inf:
+                return count
+        pytest.fail("it never ends")
+
+    return read
 
 
 @dataclass

@@ -204,9 +204,11 @@ def test_a_crash_between_two_boots_loses_neither(start, spool, journal_directory
                 raise KeyboardInterrupt
             return transaction()
 
+        spool._transaction = transaction
+        reader = start()
         spool._transaction = die_after_some
         try:
-            start().drain()
+            reader.drain()
             break
         except KeyboardInterrupt:
             continue

@@ -105,8 +105,7 @@ def test_a_volatile_journal_and_a_reboot_while_the_collector_is_away(
     journal_directory.write(login(4), boot=SECOND)
     boot(SECOND)
     after_the_reboot = Spool(tmp_path, 100_000_000)
-    reader = start()
-    reader._spool = after_the_reboot
+    reader = start(spool=after_the_reboot)
     reader.drain()
     first, second, gap, fourth = take(after_the_reboot)
     assert [event["source_port"] for event in (first, second, fourth)] == [1, 2, 4]
@@ -124,8 +123,7 @@ def test_a_spool_without_a_usable_position_is_set_aside(start, spool, journal_di
     connection.commit()
     connection.close()
     again = Spool(tmp_path, 100_000_000)
-    reader = start()
-    reader._spool = again
+    reader = start(spool=again)
     reader.drain()
     gap, event = take(again)
     assert (gap["type"], gap["reason"]) == ("journal_gap", "spool_damaged")

@@ -69,6 +69,13 @@ def test_endless_complaints_are_ended(program, stop, monkeypatch):
     assert journalctl._process.returncode is not None
 
 
+def test_what_it_complained_of_last_is_known_when_it_is_stopped(program, stop):
+    program("echo one; echo '/x.journal: Bad message' >&2")
+    with Journalctl([], stop) as journalctl:
+        journalctl._process.wait()
+    assert journalctl.complaints.damage == "/x.journal: Bad message"
+
+
 def test_complaints_between_lines_are_no_loop(program, stop, monkeypatch):
     monkeypatch.setattr(module, "_COMPLAINT_BYTES", 300_000)
     program("for i in 1 2 3 4; do yes Hm | head -c 200000 >&2; echo $i; done")

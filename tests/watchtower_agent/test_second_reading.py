@@ -1,5 +1,6 @@
 """After a restore of the collector, what it had acknowledged comes again out of the journal."""
 
+import math
 import sqlite3
 import threading
 import time
@@ -14,7 +15,10 @@ from watchtower_agent import second_reading as module
 from watchtower_agent.collector import Collector
 from watchtower_agent.heartbeat import Heartbeat
 from watchtower_agent.host import Host
-from watchtower_agent.restored import LookBack, Restored
+from watchtower_agent.journal import Journal
+from watchtower_agent.parse import Parser
+from watchtower_agent.reader import JournalReader
+from watchtower_agent.restored import Restored
 from watchtower_agent.send import Sender
 from watchtower_agent.spool import Spool
 from watchtower_agent.trouble import Trouble
@@ -34,16 +38,9 @@ def of_now(journal_directory):
 
 
 @pytest.fixture
-def steps(reader):
-    """A function that reads a second time, to the end, and returns how many pieces it took."""
-
-    def take_all():
-        count = 1
-        while reader._second_reading.step():
-            count += 1
-        return count
-
-    return take_all
+def steps(reader, read_again):
+    """A function that reads a second time, to the end."""
+    return lambda: read_again(reader)
 
 
 @pytest.fixture
@@ -104,6 +101,7 @@ def test_what_a_restore_has_lost_is_stored_again_and_once(
     assert stored_ports(database) == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.usefixtures("read_again")
 def test_it_is_read_in_pieces_and_goes_on_after_a_restart(
     start, spool, journal_directory, monkeypatch
 ):
@@ -113,11 +111,12 @@ def test_it_is_read_in_pieces_and_goes_on_after_a_restart(
     take(spool)
     spool.hear_of_restore(Restored(FIRST, NOW))
     found = []
-    for left in (True, True, False):
-        assert start()._second_reading.step() == left
+    for count in (3, 3, 2):
+        assert start()._second_reading.step() == 0.0
         found += ports(spool)
+        assert len(found[-count:]) == count
     assert found == list(range(1, 9))
-    assert not start()._second_reading.step()
+    assert start()._second_reading.step() == math.inf
     assert spool.depth() == 0
 
 
@@ -129,27 +128,14 @@ def test_a_reboot_in_between_is_no_end(reader, steps, spool, journal_directory, 
     take(spool)
     spool.hear_of_restore(Restored(FIRST, NOW))
     steps()
-    assert ports(spool) == [1, 2, 3]
-
-
-def test_what_is_new_comes_first(reader, spool, journal_directory, monkeypatch):
-    monkeypatch.setattr(module, "_SPOOL_HAS_ROOM", 1)
-    journal_directory.write(login(1), login(2))
-    reader.drain()
-    position = spool.position()
-    spool.hear_of_restore(Restored(FIRST, NOW))
-    assert reader._second_reading.step(), "it waits until the spool has been sent"
-    assert spool.look_back().cursor is None
-    assert ports(spool) == [1, 2]
-    assert not reader._second_reading.step()
-    assert ports(spool) == [1, 2]
-    assert spool.position() == position, "the first reading goes on where it was"
+    assert sorted(ports(spool)) == [1, 2, 3]
 
 
 def test_only_what_may_be_missing_is_read(reader, steps, spool, journal_directory):
     """Events may be stored a day after they were logged."""
-    for number, age in ((1, 3 * DAY), (2, DAY + 60), (3, DAY - 60), (4, 60)):
-        journal_directory.clock = (NOW - age) * 1_000_000
+    journal_directory.clock = (NOW - 4 * DAY) * 1_000_000
+    for number, pause in ((1, DAY), (2, 2 * DAY - 60), (3, 120), (4, DAY - 120)):
+        journal_directory.let_pass(pause)
         journal_directory.write(login(number))
     reader.drain()
     take(spool)
@@ -158,20 +144,35 @@ def test_only_what_may_be_missing_is_read(reader, steps, spool, journal_director
     assert ports(spool) == [3, 4]
 
 
-@pytest.mark.parametrize(("hours", "found"), [(0, []), (1, [2]), (ALL_HISTORY, [1, 2])])
+@pytest.mark.parametrize("backfill", [(0, []), (1, [2]), (ALL_HISTORY, [1, 2])])
 def test_an_agent_never_reads_what_is_from_before_its_time(
-    start, spool, journal_directory, hours, found
+    start, spool, journal_directory, read_again, backfill
 ):
     """What was there before the agent was left out at its first start, and stays so."""
-    for number, age in ((1, 7_200), (2, 600)):
-        journal_directory.clock = (NOW - age) * 1_000_000
-        journal_directory.write(login(number))
+    hours, found = backfill
+    journal_directory.clock = (NOW - 7_200) * 1_000_000
+    journal_directory.write(login(1))
+    journal_directory.let_pass(6_600)
+    journal_directory.write(login(2))
     reader = start(backfill_hours=hours)
     reader.drain()
     assert ports(spool) == found
     spool.hear_of_restore(Restored(FIRST, NOW - 100 * DAY))
-    assert not reader._second_reading.step()
+    read_again(reader)
     assert ports(spool) == found
+
+
+def test_nor_if_it_hears_of_a_restore_before_it_has_read_anything(
+    start, spool, journal_directory, read_again
+):
+    """The first heartbeat can be answered before the reader has looked."""
+    journal_directory.let_pass(-60)
+    journal_directory.write(login(1))
+    reader = start(backfill_hours=0)
+    spool.hear_of_restore(Restored(FIRST, NOW - 100 * DAY))
+    reader.drain()
+    read_again(reader)
+    assert ports(spool) == []
 
 
 def test_a_restore_is_heard_of_once(reader, steps, spool, journal_directory):
@@ -196,13 +197,94 @@ def test_the_spool_of_an_earlier_version_is_read_as_far_as_may_be_missing(
     assert ports(spool) == [1]
 
 
-@pytest.mark.parametrize("value", ["", "x", "{}", '{"restore_id": 1, "since": 1}', "[]"])
-def test_a_memory_that_makes_no_sense_is_damage(tmp_path, value):
-    spool = Spool(tmp_path, 100_000_000)
-    spool._connection.execute("INSERT INTO state VALUES ('look_back', ?)", (value,))
-    spool.close()
-    spool = Spool(tmp_path, 100_000_000)
-    assert spool.replaces() is not None
+def test_it_begins_after_a_while_that_is_another_on_each_host(
+    reader, spool, journal_directory, monkeypatch
+):
+    drawn = []
+
+    def draw(low, high):
+        drawn.append((low, high))
+        return 200.0
+
+    monkeypatch.setattr(module, "jitter", draw)
+    journal_directory.write(login(1))
+    reader.drain()
+    take(spool)
+    for restore_id in (FIRST, ANOTHER):
+        spool.hear_of_restore(Restored(restore_id, NOW))
+        for _ in range(2):
+            assert 190 < reader._second_reading.step() <= 200
+    assert drawn == [(0, 300.0), (0, 300.0)]
+    assert spool.depth() == 0
+
+
+def test_what_is_new_comes_first(start, spool, journal_directory, read_again, monkeypatch):
+    """While much waits to be sent, nothing is read, and no journalctl is started."""
+    monkeypatch.setattr(module, "_MOST_WAITING", 1)
+    journal_directory.write(login(1), login(2))
+    reader = start()
+    reader.drain()
+    position = spool.position()
+    spool.hear_of_restore(Restored(FIRST, NOW))
+    with monkeypatch.context() as patch:
+        patch.setattr("watchtower_agent.journalctl.PROGRAM", "/nonexistent")
+        assert reader._second_reading.step() == 0.0
+    assert spool.look_back().boots is None
+    assert ports(spool) == [1, 2]
+    read_again(reader)
+    assert ports(spool) == [1, 2]
+    assert spool.position() == position, "the first reading goes on where it was"
+
+
+@pytest.mark.usefixtures("read_again")
+def test_waiting_for_the_spool_costs_no_reading(
+    reader, spool, journal_directory, journalctl_script, tmp_path
+):
+    """As long as the collector is away."""
+    started = tmp_path / "started"
+    journalctl_script(f'echo >> {started}; really "$@"')
+    journal_directory.write(*map(login, range(200)))
+    reader.drain()
+    spool.hear_of_restore(Restored(FIRST, NOW))
+    step = reader._second_reading.step
+    counts = []
+
+    def count():
+        counts.append(started.read_bytes().count(b"\n"))
+        if len(counts) == 400:
+            reader._stop.set()
+        return step()
+
+    reader._second_reading.step = count
+    reader.run()
+    assert spool.look_back().boots is None
+    assert counts[-1] - counts[0] < 100
+
+
+@pytest.mark.usefixtures("boot", "read_again")
+def test_a_small_spool_gives_nothing_up_for_what_is_read_again(tmp_path, stop, journal_directory):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    spool = Spool(folder, 200_000)
+    reader = JournalReader(
+        Journal(stop, journal_directory.source), spool, Parser(), ALL_HISTORY, stop
+    )
+    for first in (0, 50):
+        name = "x" * 3000
+        journal_directory.write(
+            *(
+                f"Failed password for invalid user {name} from 192.0.2.1 port {number} ssh2"
+                for number in range(first, first + 50)
+            )
+        )
+        reader.drain()
+        assert len(take(spool)) == 50
+    spool.hear_of_restore(Restored(FIRST, NOW))
+    found = []
+    while reader._second_reading.step() == 0.0:
+        found += take(spool)
+    assert len({event["event_id"] for event in found}) == 100
+    assert spool.counters.events_dropped == 0
     spool.close()
 
 
@@ -210,7 +292,8 @@ def test_the_daemons_thread_does_it_beside_its_work(
     reader, spool, journal_directory, monkeypatch, stop
 ):
     monkeypatch.setattr(module, "PIECE_ENTRIES", 1)
-    monkeypatch.setattr("watchtower_agent.reader.PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(module, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(module, "_SPREAD_SECONDS", 0.0)
     journal_directory.write(*map(login, range(1, 4)))
     reader.drain()
     take(spool)
@@ -230,26 +313,3 @@ def test_the_daemons_thread_does_it_beside_its_work(
         stop.set()
         thread.join(30)
     assert ports(spool) == [1, 2, 3, 4]
-
-
-@pytest.mark.parametrize(
-    ("header", "missing_since"),
-    [
-        (f"{FIRST} 1970-01-02T00:00:00.500000Z", DAY + 0.5),
-        (f"{FIRST} 1970-01-02T00:00:00Z", None),
-        (f"{FIRST} soon", None),
-        (f"{FIRST}", None),
-        ("1 1970-01-02T00:00:00.000000Z", None),
-        (f"{FIRST} {'9' * 50}", None),
-        (f"{FIRST} 0000-01-02T00:00:00.000000Z", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_the_collectors_word_is_read_or_ignored(header, missing_since):
-    expected = None if missing_since is None else Restored(FIRST, missing_since)
-    assert Restored.read(header) == expected
-
-
-def test_what_is_missing_since_ever_is_looked_for_from_the_beginning():
-    assert LookBack.begin(Restored(FIRST, 0.0), 0) == LookBack(FIRST, 1)

@@ -1,5 +1,6 @@
 import json
 import logging
+import time
 import uuid
 
 import pytest
@@ -17,9 +18,9 @@ from watchtower_collector.errors import error_response
 TOKEN = "s3cret-token-" + "x" * 32
 
 
-def login(text="x"):
+def login(text="x", host="h"):
     return Event(
-        "login", "2025-11-23T12:00:00.000000Z", "h", uuid.uuid4().hex, {"raw_message": text}
+        "login", "2025-11-23T12:00:00.000000Z", host, uuid.uuid4().hex, {"raw_message": text}
     )
 
 
@@ -100,27 +101,93 @@ def test_a_wrong_token_is_said_once_and_tried_slowly(spool, sender, stand_in, ca
     assert spool.depth() == 0
 
 
-def foreign_host(event):
-    message = f"this token speaks for web-2, and event {event} says that it is from 'web-1'"
-    answer = error_response(403, message, reason="foreign_host", event=event)
-    return 403, {}, answer.body
+def only_for(name):
+    def answer(events):
+        for index, event in enumerate(events):
+            if event["hostname"] != name:
+                message = f"this token speaks for {name}, and event {index} does not"
+                body = error_response(403, message, reason="foreign_host", event=index).body
+                return 403, {}, body
+        return None
+
+    return answer
+
+
+def ask_again(sender):
+    """Let the time pass after which the collector is asked about a name again."""
+    for name, ask_at in sender._foreign._ask_at.items():
+        assert 30 <= ask_at - time.monotonic() <= 60
+        sender._foreign._ask_at[name] = 0.0
+
+
+def test_events_of_another_name_hold_up_no_others(spool, sender, stand_in, caplog):
+    """The host had another name once, or for a while."""
+    own = [login(f'"hostname":"old-{number}",') for number in range(1100)]
+    for number, event in enumerate(own):
+        spool.add([login(host=f"old-{number % 2}"), event], None)
+    stand_in.script += [only_for("h")] * 40
+    with caplog.at_level(logging.INFO):
+        while len(stand_in.stored) < len(own):
+            assert sender.step() == 0
+    assert list(stand_in.stored) == [event.event_id for event in own]
+    assert spool.depth() == 1100
+    assert not dead_letters(spool)
+    assert len(stand_in.requests) < 10
+    (said,) = [record.message for record in caplog.records]
+    assert "(403)" in said
+    assert "Run playbooks/agents.yml for this host" in said
 
 
 def test_a_token_for_another_name_is_said_once_and_tried_slowly(spool, sender, stand_in, caplog):
-    spool.add([login()], None)
-    stand_in.script += [foreign_host(event) for event in range(3)]
+    """Until it is for that name."""
+    spool.add([login(host="old"), login()], None)
+    stand_in.script += [only_for("h")] * 6
     with caplog.at_level(logging.INFO):
-        assert all(30 <= sender.step() <= 60 for _ in range(3))
+        for _ in range(3):
+            assert sender.step() == 0
+            spool.add([login()], None)
+            assert sender.step() == 0
+            ask_again(sender)
         assert spool.depth() == 1
-        sender.step()
-    said = [record.message for record in caplog.records]
-    assert len(said) == 2
-    assert "(403)" in said[0]
-    assert "Run playbooks/agents.yml for this host" in said[0]
-    assert "takes events again" in said[1]
-    assert TOKEN not in caplog.text
+        assert len(stand_in.stored) == 4
+        assert sender.step() == 0
     assert spool.depth() == 0
+    assert not sender._foreign
+    said = [record.message for record in caplog.records]
+    assert ["takes events again" in line for line in said] == [False, True]
+    assert TOKEN not in caplog.text
     assert not dead_letters(spool)
+
+
+def test_a_heartbeat_goes_past_events_of_another_name(spool, sender, stand_in):
+    sender._heartbeat._due_at = 0.0
+    spool.add([login(host="old")], None)
+    stand_in.script += [only_for("web-1")] * 2
+    assert sender.step() == 0
+    assert sender.step() == 0
+    assert [event["type"] for event in stand_in.stored.values()] == ["heartbeat"]
+
+
+def test_a_name_of_which_nothing_waits_is_forgotten(spool, sender, stand_in):
+    """The spool was full, and its events were given up."""
+    spool.add([login(host="old")], None)
+    stand_in.script += [only_for("h")]
+    assert sender.step() == 0
+    (event,) = spool.batch(1, 0)
+    spool.settle([event.seq], [])
+    ask_again(sender)
+    sender._heartbeat._due_at = time.monotonic() + 0.2
+    assert sender.step() == 0
+    assert not sender._foreign
+
+
+def test_whoever_says_it_of_no_event_is_asked_slowly(spool, sender, stand_in):
+    spool.add([login()], None)
+    for place in (None, 7, -1, "0"):
+        body = error_response(403, "because", reason="foreign_host", event=place).body
+        stand_in.script.append((403, {}, body))
+        assert 30 <= sender.step() <= 60
+    assert spool.depth() == 1
 
 
 def test_another_reason_is_said_too(spool, sender, stand_in, caplog):
@@ -216,6 +283,25 @@ def test_an_event_rejected_alone_becomes_a_dead_letter(spool, sender, stand_in, 
     ((reason, _),) = dead_letters(spool)
     assert "user" in reason
     assert "dead letter" in caplog.text
+
+
+@pytest.mark.parametrize("offset", [-250_000, 250_000, None])
+def test_since_when_events_are_missing_is_told_by_a_clock_that_is_behind(
+    spool, sender, stand_in, monkeypatch, offset
+):
+    """By this host's, for its journal is read again by that."""
+
+    def answer(events):
+        headers = {"Watchtower-Restored": f"{'1' * 32} 2025-11-23T12:00:00.000000Z"}
+        body = {"status": "ok", "results": stand_in.store(events)}
+        return 201, headers, json.dumps(body).encode()
+
+    monkeypatch.setattr("watchtower_agent.collector.clock_offset", lambda *_: offset)
+    spool.add([login()], None)
+    stand_in.script.append(answer)
+    sender.step()
+    a_day_before = 1_763_899_200 - 86_400
+    assert spool.look_back().since == (a_day_before + min(0, offset or 0)) * 1_000_000
 
 
 def test_dropped_events_are_reported(tmp_path, stand_in, tls, stop):
