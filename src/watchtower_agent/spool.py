@@ -231,10 +231,9 @@ class Spool:
         """
         with self._lock, as_spool_error(self._path):
             others = "WHERE true" + " AND instr(body, ?) = 0" * len(without)
-            rows = self._connection.execute(
-                f"SELECT seq, body FROM events {others} ORDER BY seq LIMIT ?",  # noqa: S608
-                (*map(hostname_field, without), max_events),
-            )
+            statement = f"SELECT seq, body FROM events {others} ORDER BY seq LIMIT ?"  # noqa: S608  # made of constants
+            values = (*map(hostname_field, without), max_events)
+            rows = self._connection.execute(statement, values)
             chosen: list[SpooledEvent] = []
             damaged: list[int] = []
             size = 0

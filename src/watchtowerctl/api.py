@@ -1,4 +1,4 @@
-"""The collector's HTTP interface, from the client's side. docs/api/collector-api.md describes it.
+"""The collector's HTTP interface, from the client's side. docs/api/admin-api.md describes it.
 
 httpx takes a tenth of a second to import: nothing here does before a question is asked.
 """

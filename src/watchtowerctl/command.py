@@ -14,8 +14,8 @@ class Command(TyperCommand):
     Names of files may be what they like.
     """
 
-    # Any: Click's context, and Click is within Typer or beside it, by Typer's version.
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+    # Click's context: Click is within Typer or beside it, by Typer's version.
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  # has two homes
         """Read the arguments.
 
         Raises:

@@ -52,8 +52,9 @@ def prepare_messages() -> None:
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="backslashreplace")
     elif sys.stderr is None:
-        # For good, and as the descriptor 2: nothing that is opened later takes that.
-        sys.stderr = Path(os.devnull).open("w", encoding="ascii", errors="replace")  # noqa: SIM115
+        # As the descriptor 2, which nothing that is opened later takes then.
+        nothing = Path(os.devnull)
+        sys.stderr = nothing.open("w", encoding="ascii", errors="replace")  # for good
 
 
 def prepare_output() -> None:

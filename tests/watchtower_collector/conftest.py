@@ -16,6 +16,7 @@ import pytest
 from collector_process import ADMIN, AGENT, REPOSITORY, Collector
 
 from watchtower_collector.app import create_app
+from watchtower_collector.backup import back_up
 from watchtower_collector.event import event_row, parse_event
 from watchtower_collector.settings import read_settings
 from watchtower_collector.store.sqlite import SQLiteStore
@@ -181,6 +182,21 @@ def fill():
         return [outcome.id for outcome in outcomes]
 
     return fill
+
+
+@pytest.fixture
+def database(tmp_path, fill):
+    """A database of 300 events."""
+    path = tmp_path / "state" / "watchtower.db"
+    path.parent.mkdir()
+    fill(path, 300)
+    return path
+
+
+@pytest.fixture
+def backup(database, tmp_path):
+    """A backup of it."""
+    return back_up(database, tmp_path / "backups").path
 
 
 @pytest.fixture

@@ -22,7 +22,9 @@ from watchtower_collector.store.sqlite_errors import REASONS
 
 @pytest.fixture(scope="module")
 def page(repository):
-    return (repository / "docs/api/collector-api.md").read_text(encoding="utf-8")
+    """The pages of the HTTP interface."""
+    pages = [repository / f"docs/api/{name}-api.md" for name in ("collector", "admin")]
+    return "\n".join(page.read_text(encoding="utf-8") for page in pages)
 
 
 def table(page, first_heading):

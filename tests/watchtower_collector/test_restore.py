@@ -1,85 +1,23 @@
-"""Restores of real databases, and all that must refuse one."""
+"""Restores of real databases, also ones that end before their end."""
 
-import json
 import os
 import shutil
 import sqlite3
 import tempfile
-import threading
-import time
-from contextlib import closing, contextmanager
-from dataclasses import replace
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from restored_database import DAY, LATER, NOW, at_work, damage, ids, names, note_of, noted
 
 from watchtower_collector import carry_over, database_lock, loss
 from watchtower_collector import restore as restore_module
 from watchtower_collector.backup import back_up
 from watchtower_collector.carry_over import UNKNOWN_IDS
 from watchtower_collector.database_check import check_database
-from watchtower_collector.database_lock import replacing_database, using_database
-from watchtower_collector.keeping_errors import DatabaseInUseError, NewerEventsError, RestoreError
-from watchtower_collector.loss import Lost
+from watchtower_collector.keeping_errors import NewerEventsError
 from watchtower_collector.restore import restore
-from watchtower_collector.store import restore_note as restore_note_module
-from watchtower_collector.store.migrations import STEPS
-from watchtower_collector.store.restore_note import note_restore, restore_note
-from watchtower_collector.store.sqlite import SQLiteStore
 from watchtower_collector.timestamps import format_rfc3339
-
-DEADLINE = 60
-LATER = 1_800_000_000_000_000
-DAY = 86_400_000_000
-NOW = time.time_ns() // 1_000
-
-
-@pytest.fixture
-def database(tmp_path, fill):
-    path = tmp_path / "state" / "watchtower.db"
-    path.parent.mkdir()
-    fill(path, 300)
-    return path
-
-
-@pytest.fixture
-def backup(database, tmp_path):
-    return back_up(database, tmp_path / "backups").path
-
-
-def ids(database):
-    """Return the ids of the agents' events."""
-    with closing(sqlite3.connect(database)) as connection:
-        rows = connection.execute(
-            "SELECT id FROM events WHERE type != 'store_restored' ORDER BY id"
-        )
-        return [id_ for (id_,) in rows]
-
-
-def noted(database):
-    """Return what the restored database says of its own restores."""
-    with closing(sqlite3.connect(database)) as connection:
-        rows = connection.execute("SELECT id, extra FROM events WHERE type = 'store_restored'")
-        return [(id_, json.loads(extra)) for id_, extra in rows]
-
-
-def names(database):
-    """Return what is in the database's directory."""
-    return sorted(file.name for file in database.parent.iterdir())
-
-
-@contextmanager
-def at_work(database):
-    """Keep the database open, so that nobody's leaving writes the WAL back."""
-    with closing(sqlite3.connect(database)) as connection:
-        connection.execute("SELECT count(*) FROM events").fetchone()
-        yield
-
-
-def damage(database):
-    """Overwrite the first page: nothing of it can be read any more."""
-    with database.open("r+b") as file:
-        file.write(b"\xff" * 4_096)
 
 
 def test_it_brings_back_what_was_lost(database, backup):
@@ -131,161 +69,6 @@ def test_newer_events_are_lost_only_when_told_to(database, backup, fill):
     assert fill(database, 1) == [309]
 
 
-def note_of(database):
-    with closing(SQLiteStore(database)) as store:
-        return store.read(restore_note)
-
-
-def test_agents_are_told_since_when_events_are_missing(database, backup, fill):
-    assert note_of(database) is None
-    restore(backup, database)
-    assert note_of(database) is None, "nothing was missing"
-    fill(database, 7, NOW - DAY)
-    restore(backup, database, lose_newer=True)
-    first = note_of(database)
-    assert first.missing_since == NOW - DAY
-    fill(database, 7, NOW)
-    restore(backup, database, lose_newer=True)
-    assert note_of(database).id != first.id
-
-
-@pytest.mark.parametrize(
-    ("happened", "missing_since"),
-    [(1, 2), (5, 5), (30, 30), (32, 2), (20_000, 2), (-5, 2)],
-)
-def test_what_came_late_is_looked_for_where_it_happened(
-    database, backup, fill, happened, missing_since
-):
-    """In days ago. A clock that is far behind does not send the whole fleet years back."""
-    fill(database, 3, NOW - 2 * DAY)
-    fill(database, 1, NOW - DAY, at=NOW - happened * DAY)
-    result = restore(backup, database, lose_newer=True)
-    told = NOW - missing_since * DAY
-    assert result.lost == Lost(4, NOW - 2 * DAY, NOW - DAY, told)
-    assert note_of(database).missing_since == told
-    ((_, words),) = noted(database)
-    assert words["gap_since"] == format_rfc3339(NOW - 2 * DAY), "when they were stored"
-
-
-def test_what_a_clock_that_was_ahead_has_stored_is_looked_for_where_it_happened(
-    database, backup, fill
-):
-    fill(database, 3, NOW + 400 * DAY, at=NOW - 5 * DAY)
-    restore(backup, database, lose_newer=True)
-    assert note_of(database).missing_since == NOW - 5 * DAY
-
-
-def test_without_the_present_database_a_clock_that_was_ahead_is_not_believed(
-    database, fill, tmp_path
-):
-    """The backup's newest event is of a time that has not come yet."""
-    fill(database, 1, NOW - 3 * DAY)
-    fill(database, 3, NOW + 400 * DAY, at=NOW - 2 * DAY)
-    backup = back_up(database, tmp_path / "backups").path
-    damage(database)
-    result = restore(backup, database)
-    assert result.lost.since == NOW - 3 * DAY
-    assert note_of(database).missing_since == NOW - 3 * DAY
-
-
-@pytest.mark.parametrize("how", ["gone", "damaged"])
-def test_without_the_present_database_hosts_that_were_behind_are_thought_of(
-    database, fill, tmp_path, how
-):
-    """They were silent, or their clocks are slow; what they sent after the backup is older."""
-    fill(database, 1, NOW - 300 * DAY, hostname="gone long ago")
-    fill(database, 1, NOW - 9 * DAY, hostname="silent")
-    fill(database, 1, NOW - 2 * DAY, at=NOW - 11 * DAY, hostname="slow")
-    fill(database, 3, NOW - DAY)
-    backup = back_up(database, tmp_path / "backups").path
-    fill(database, 1, NOW - 1, hostname="silent")
-    if how == "gone":
-        database.unlink()
-    else:
-        damage(database)
-    result = restore(backup, database)
-    assert result.lost.since == NOW - DAY + 2
-    assert note_of(database).missing_since == NOW - 11 * DAY
-
-
-def test_who_missed_a_restore_hears_of_it_with_the_next(store, monkeypatch):
-    """For 30 days after it took place, however old the backup was."""
-    restores = ((100, 65, 65), (101, 100, 65), (130, 129, 65), (161, 160, 160), (162, 150, 150))
-    for day, missing_since, told in restores:
-        monkeypatch.setattr(restore_note_module, "now_us", lambda now=day * DAY: now)
-        store.write(lambda c, since=missing_since * DAY: note_restore(c, since))
-        assert store.read(restore_note).missing_since == told * DAY
-
-
-def test_a_second_restore_remembers_what_the_first_one_lost(database, backup, fill, tmp_path):
-    """The wrong backup first, then the right one: what agents sent again is lost again."""
-    fill(database, 5, NOW - 9 * DAY)
-    right = back_up(database, tmp_path / "right").path
-    fill(database, 5, NOW - 5 * DAY)
-    restore(backup, database, lose_newer=True)
-    assert note_of(database).missing_since == NOW - 9 * DAY
-    first = note_of(database)
-    fill(database, 5, NOW - 1)
-    restore(right, database, lose_newer=True)
-    assert note_of(database).missing_since == NOW - 9 * DAY
-    assert note_of(database).id != first.id
-
-
-def test_the_same_restore_once_more_loses_and_forgets_nothing(database, backup, fill):
-    """After a kill, that is what an operator is told to do."""
-    fill(database, 7, NOW - 9 * DAY)
-    restore(backup, database, lose_newer=True)
-    note, reports = note_of(database), noted(database)
-    result = restore(backup, database)
-    assert (result.lost, result.carried_over) == (None, True)
-    assert (note_of(database), noted(database)) == (note, reports)
-    assert ids(database) == list(range(1, 301))
-    assert fill(database, 1) == [309]
-
-
-def test_of_a_present_database_whose_events_are_damaged_the_note_is_known(database, backup, fill):
-    fill(database, 7, NOW - 9 * DAY)
-    restore(backup, database, lose_newer=True)
-    with closing(sqlite3.connect(database)) as connection:
-        (page,) = connection.execute("PRAGMA page_size").fetchone()
-        (root,) = connection.execute(
-            "SELECT rootpage FROM sqlite_schema WHERE name = 'events'"
-        ).fetchone()
-    with database.open("r+b") as file:
-        file.seek((root - 1) * page)
-        file.write(b"\xff" * page)
-    newest = fill(backup, 1, NOW - 60)
-    assert newest == [301]
-    restore(backup, database)
-    assert note_of(database).missing_since == NOW - 9 * DAY
-
-
-def test_a_note_of_long_ago_is_not_told_again(database, backup, fill):
-    """The backup knows of a restore that everybody has heard of, the present one of the last."""
-    fill(database, 7, NOW - 9 * DAY)
-    restore(backup, database, lose_newer=True)
-    note = note_of(database)
-    with closing(sqlite3.connect(backup)) as connection, connection:
-        connection.execute(
-            "UPDATE store_state SET restore_id = ?, restored_at = ?, missing_since = ?",
-            ("0" * 32, NOW - 40 * DAY, NOW - 50 * DAY),
-        )
-    restore(backup, database)
-    assert note_of(database) == note
-    with closing(sqlite3.connect(backup)) as connection, connection:
-        connection.execute("UPDATE store_state SET restored_at = ?", (NOW - 20 * DAY,))
-    restore(backup, database)
-    assert note_of(database) == replace(note, missing_since=NOW - 50 * DAY)
-
-
-def test_a_present_database_of_before_there_were_notes_has_none(database, backup):
-    with closing(sqlite3.connect(database)) as connection, connection:
-        for column in ("restore_id", "restored_at", "missing_since"):
-            connection.execute(f"ALTER TABLE store_state DROP COLUMN {column}")
-    assert restore(backup, database).carried_over
-    assert note_of(database) is None
-
-
 def test_events_of_a_collector_that_was_installed_anew_are_newer_too(database, backup, fill):
     """It began with the ids of the lost one again."""
     database.unlink()
@@ -316,19 +99,6 @@ def test_a_present_database_that_is_older_than_the_backup_is_told_apart(database
     assert not restore(backup, database).carried_over
     assert note_of(database).missing_since <= check_database(backup).newest_received_at
     assert fill(database, 1) == [noted(database)[0][0] + 1] == [300 + UNKNOWN_IDS + 2]
-
-
-def test_after_one_was_copied_there_by_hand_the_backup_before_it_asks_for_all(
-    database, backup, fill, tmp_path
-):
-    """The same way when a virtual machine was set back to a snapshot."""
-    fill(database, 3, NOW - 9 * DAY)
-    copied = back_up(database, tmp_path / "later").path
-    fill(database, 3, NOW - 5 * DAY)  # of these nothing here knows any more
-    shutil.copy(copied, database)
-    fill(database, 3, NOW - DAY)
-    restore(backup, database, lose_newer=True)
-    assert note_of(database).missing_since == NOW - 9 * DAY
 
 
 @pytest.mark.parametrize("how", ["gone", "damaged"])
@@ -373,137 +143,6 @@ def test_two_restores_in_a_row_end_in_the_same(database, backup, fill):
     assert (result.lost, result.carried_over) == (None, True)
     assert noted(database) == [], "nothing is missing"
     assert fill(database, 1) == [301]
-
-
-# Who uses the database
-
-
-def test_nothing_is_restored_while_the_collector_runs(database, backup, collector):
-    collector._environment["WATCHTOWER_DB_PATH"] = str(database)
-    collector.start()
-    assert collector.events("?limit=1")[0]["id"] == 300
-    with pytest.raises(DatabaseInUseError, match=r"stop watchtower-collector\.socket"):
-        restore(backup, database)
-    assert collector.stop() == 0
-    restore(backup, database)
-
-
-def test_nothing_is_restored_while_somebody_has_the_lock(database, backup):
-    with using_database(database, pytest.fail), pytest.raises(DatabaseInUseError):
-        restore(backup, database)
-    with replacing_database(database), pytest.raises(DatabaseInUseError):
-        restore(backup, database)
-    restore(backup, database)
-
-
-def test_who_starts_during_a_restore_waits_for_its_end(database):
-    said, began = threading.Event(), threading.Event()
-
-    def use():
-        with using_database(database, said.set):
-            began.set()
-
-    starting = threading.Thread(target=use)
-    with replacing_database(database):
-        starting.start()
-        assert said.wait(DEADLINE)
-        assert not began.is_set()
-    starting.join(DEADLINE)
-    assert began.is_set()
-
-
-def test_many_may_use_the_database_at_once(database):
-    with using_database(database, pytest.fail), using_database(database, pytest.fail):
-        pass
-
-
-def test_the_lock_follows_no_link(database, tmp_path):
-    (database.parent / "watchtower.db.lock").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="symbolic links"), using_database(database, pytest.fail):
-        pass
-    assert not (tmp_path / "elsewhere").exists()
-
-
-# Which files
-
-
-def refuse(backup, database, message):
-    with pytest.raises(RestoreError, match=message):
-        restore(backup, database)
-    assert ids(database) == list(range(1, 301))
-    assert set(names(database)) - {"watchtower.db.lock"} == {"watchtower.db"}
-
-
-def test_a_damaged_backup_is_refused(database, backup):
-    with backup.open("r+b") as file:
-        file.seek(backup.stat().st_size // 2)
-        file.write(b"\xff" * 8_192)
-    refuse(backup, database, rf"(?s){backup} is damaged: .* Nothing was changed")
-
-
-def test_a_truncated_backup_is_refused(database, backup):
-    os.truncate(backup, backup.stat().st_size // 2)
-    refuse(backup, database, rf"{backup} .*Nothing was changed")
-
-
-def test_a_backup_of_a_newer_watchtower_is_refused(database, backup):
-    newer = len(STEPS) + 1
-    with closing(sqlite3.connect(backup)) as connection, connection:
-        connection.execute("UPDATE store_state SET schema_version = ?", (newer,))
-    refuse(backup, database, rf"has a schema of version {newer}, .* knows versions up to")
-
-
-def test_what_is_no_database_is_refused(database, tmp_path):
-    file = tmp_path / "notes.txt"
-    file.write_text("no database " * 1_000)
-    refuse(file, database, r"notes\.txt cannot be read as a database")
-
-
-def test_somebody_elses_database_is_refused(database, tmp_path):
-    file = tmp_path / "other.db"
-    with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute("CREATE TABLE other (id INTEGER)")
-    refuse(file, database, r"other\.db: it is a SQLite database, but not Watchtower's")
-
-
-def test_an_empty_file_is_refused(database, tmp_path):
-    file = tmp_path / "empty.db"
-    file.touch()
-    refuse(file, database, "is an empty database")
-
-
-def test_a_database_at_work_is_no_backup(database, tmp_path, fill):
-    other = tmp_path / "other.db"
-    fill(other, 1)
-    with at_work(other):
-        fill(other, 1)
-        refuse(other, database, r"is not a backup but a database at work: other\.db-wal")
-
-
-def test_a_file_that_is_not_there_is_named(database, tmp_path):
-    with pytest.raises(RestoreError, match=r"absent\.db No such file"):
-        restore(tmp_path / "absent.db", database)
-
-
-def test_a_copy_that_was_made_by_hand_is_taken(database, tmp_path):
-    """By SQLite's backup alone, as earlier versions of the documentation had it."""
-    copy = tmp_path / "copy.db"
-    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
-        source.backup(target)
-    assert copy.read_bytes()[18:20] == b"\2\2", "a WAL database"
-    restore(copy, database)
-    assert ids(database) == list(range(1, 301))
-
-
-# Room, rights, and ends before the end
-
-
-def test_too_little_room_is_said_before_anything_is_written(small_disk, backup, fill):
-    database = small_disk / "watchtower.db"
-    fill(database, 1)
-    with pytest.raises(RestoreError, match=r"not enough room in .* needs .* MB .* are free"):
-        restore(backup, database, lose_newer=True)
-    assert ids(database) == [1]
 
 
 def test_the_restored_database_is_the_services_and_closed_to_others(fill):

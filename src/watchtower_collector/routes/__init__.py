@@ -1,1 +1,1 @@
-"""The routes, one file each; ``docs/api/collector-api.md`` describes them to their users."""
+"""The routes, one file each; ``docs/api`` describes them to their users."""

@@ -48,9 +48,8 @@ def rows_within(
     try:
         result = connection.execute(statement, values)
         names = tuple(result.keys())
-        # One by one: those before an interrupt are kept.
         for row in result:
-            rows.append(dict(zip(names, row, strict=True)))  # noqa: PERF401
+            rows.append(dict(zip(names, row, strict=True)))  # noqa: PERF401  # an interrupt keeps them
     except sa.exc.OperationalError as error:
         if not _is_interrupt(error):
             raise
