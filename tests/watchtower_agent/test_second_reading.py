@@ -214,7 +214,7 @@ def test_it_begins_after_a_while_that_is_another_on_each_host(
         spool.hear_of_restore(Restored(restore_id, NOW))
         for _ in range(2):
             assert 190 < reader._second_reading.step() <= 200
-    assert drawn == [(0, 300.0), (0, 300.0)]
+    assert drawn == [(0, 120.0), (0, 120.0)]
     assert spool.depth() == 0
 
 

@@ -141,15 +141,12 @@ def _by_time(shape: Shape) -> sa.Select[Any]:
 @lru_cache(_STATEMENTS)
 def _counts(shape: Shape, one: Filter) -> Sequence[sa.Select[Any]]:
     """Return statements that count the events of a filter, at most so many."""
-    column = EVENTS.c[one.column]
-    ranges = len(one.ranges)
-    counts = []
-    for number, part in enumerate(reversed(one.parts(column, later))):
+    parts = one.parts(EVENTS.c[one.column], later)
+    if one.values:
         # Of values the index finds those of the time; of a range it would read the rest, too.
-        within = () if number < ranges else shape.within(EVENTS.c)
-        some = _by(INDEXES[one.column], sa.select(EVENTS.c.id).where(part, *within))
-        counts.append(sa.select(sa.func.count()).select_from(some.limit(_MOST).subquery()))
-    return counts[::-1]
+        parts[0] = sa.and_(parts[0], *shape.within(EVENTS.c))
+    some = (_by(INDEXES[one.column], sa.select(EVENTS.c.id).where(part)) for part in parts)
+    return [sa.select(sa.func.count()).select_from(s.limit(_MOST).subquery()) for s in some]
 
 
 @lru_cache(_STATEMENTS)
