@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from watchtower_collector.answer_watch import AnswerWatch
 from watchtower_collector.audit import AuditTrail
 from watchtower_collector.auth import AdminGate, AgentGate, MetricsGate
 from watchtower_collector.body import BodyReader
 from watchtower_collector.errors import add_error_handlers
 from watchtower_collector.event_stream import Streams
+from watchtower_collector.front import Front
 from watchtower_collector.metrics import Metrics
 from watchtower_collector.reader import Reader
 from watchtower_collector.retention import Retention
@@ -22,7 +22,7 @@ from watchtower_collector.routes.event import event_router
 from watchtower_collector.routes.events import events_router
 from watchtower_collector.routes.healthz import healthz_router
 from watchtower_collector.routes.hosts import hosts_router
-from watchtower_collector.routes.login import Login, login_route
+from watchtower_collector.routes.login import Login
 from watchtower_collector.routes.metrics import Snapshot, metrics_router
 from watchtower_collector.routes.openapi import openapi_router
 from watchtower_collector.routes.stats import stats_router
@@ -58,7 +58,7 @@ def _no_tokens(settings: Settings) -> frozenset[bytes]:
     return frozenset(digest_of(secret or "") for secret in secrets) | {digest_of("")}
 
 
-def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI:
+def create_app(settings: Settings, store: EventStore, writer: Writer) -> Front:
     """Return the application. Its lifespan starts the writer, and drains it at the end."""
     reader = Reader(store)
     tokens = TokenRegistry(store)
@@ -93,15 +93,12 @@ def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
     add_error_handlers(app)
-    listeners = (metrics.answered, AuditTrail(writer).answered)
-    app.add_middleware(AnswerWatch, listeners=listeners)
     bodies = BodyReader(settings.max_body_bytes)
     agent = AgentGate(tokens, settings.agent_token)
     admin = _admin_gate(settings)
     streams = Streams(reader, writer.bell)
     snapshot = Snapshot(settings, store, reader, writer, streams)
     login = Login(writer, bodies, agent, metrics, store.read(restore_note))
-    app.router.routes.append(login_route(login))
     app.include_router(events_router(reader, admin))
     # Before /events/{id}, which would take "stream" for an id.
     app.include_router(stream_router(reader, streams, admin))
@@ -116,4 +113,4 @@ def create_app(settings: Settings, store: EventStore, writer: Writer) -> FastAPI
     )
     app.include_router(metrics_router(metrics, snapshot, MetricsGate(settings.metrics_key, admin)))
     app.include_router(openapi_router(app, admin))
-    return app
+    return Front(login, app, (metrics.answered, AuditTrail(writer).answered))

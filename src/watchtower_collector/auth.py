@@ -60,18 +60,23 @@ class AgentGate(_Gate):
         self._tokens = tokens
         self._shared = None if shared_token is None else digest_of(shared_token)
 
-    def admit(self, request: Request) -> frozenset[str] | None:
+    def token_of(self, request: Request) -> bytes | None:
+        """Return the digest of the token that a request came with, if any."""
+        given = request.headers.get(TOKEN_HEADER)
+        # The digest of nothing is no token, whoever made it known as one.
+        return digest_of(given) if given else None
+
+    def admit(self, token: bytes | None, request: Request) -> frozenset[str] | None:
         """Return the host names that whoever asks may speak for; ``None`` stands for all.
 
         Raises:
             HTTPException: 401 the token is wrong or missing; 429 too many were.
         """
-        given = request.headers.get(TOKEN_HEADER, "")
-        digest = digest_of(given)
-        if self._shared is not None and hmac.compare_digest(digest, self._shared):
+        if token is None:
+            raise self._refuse(request)
+        if self._shared is not None and hmac.compare_digest(token, self._shared):
             return None
-        # The digest of nothing is no token, whoever made it known as one.
-        names = self._tokens.names(digest) if given else frozenset()
+        names = self._tokens.names(token)
         if not names:
             raise self._refuse(request)
         return names

@@ -18,7 +18,7 @@ from watchtower_collector.store import StoreUnavailableError
 from watchtower_collector.strict_json import MAX_VALUES, TooManyValuesError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fastapi import FastAPI
     from starlette.requests import Request
@@ -109,12 +109,32 @@ def _defect(_request: Request, _error: Exception) -> Response:
     return error_response(500, "a defect in the collector; its journal says more")
 
 
+_ANSWERS: dict[type[Exception], Callable[[Request, Exception], Response]] = {
+    HTTPException: _http,
+    RequestValidationError: _parameters,
+    QueueFullError: _queue_full,
+    TooMuchAtOnceError: _too_much_at_once,
+    TooManyValuesError: _too_many_values,
+    StoreUnavailableError: _unavailable,
+    Exception: _defect,
+}
+
+
 def add_error_handlers(app: FastAPI) -> None:
     """Answer every error of ``app`` in the one shape."""
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _parameters)
-    app.add_exception_handler(QueueFullError, _queue_full)
-    app.add_exception_handler(TooMuchAtOnceError, _too_much_at_once)
-    app.add_exception_handler(TooManyValuesError, _too_many_values)
-    app.add_exception_handler(StoreUnavailableError, _unavailable)
-    app.add_exception_handler(Exception, _defect)
+    for kind, answer in _ANSWERS.items():
+        app.add_exception_handler(kind, answer)
+
+
+def answer_to(request: Request, error: Exception) -> Response:
+    """Return what a request is answered that came to an error."""
+    return _ANSWERS[_kind(error)](request, error)
+
+
+def is_defect(error: Exception) -> bool:
+    """Return whether it is none of the errors that are expected."""
+    return _kind(error) is Exception
+
+
+def _kind(error: Exception) -> type[Exception]:
+    return next(kind for kind in type(error).__mro__ if kind in _ANSWERS)

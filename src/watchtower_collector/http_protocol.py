@@ -12,71 +12,54 @@ _LINGER_SECONDS = 5.0
 
 
 class HeadTooLargeError(Exception):
-    """A head, or what follows a chunked body, has more than ``MAX_HEAD_BYTES``."""
+    """A head has more than ``MAX_HEAD_BYTES``."""
 
 
 class BoundedHeadProtocol(HttpToolsProtocol):
-    """Answers 400 when a head is too large, whether or not it ever ends.
+    """Answers 400 when a head, or what follows a chunked body, is too large or never ends.
 
-    The parser has no bound of its own, and tells of a line only when it is complete. So lines are
-    counted when they are, and besides what has come since anything last was.
+    The parser has no bound of its own. What is neither body nor the end of anything counts; of a
+    read in which something ended, nothing does.
     """
 
-    _lines = 0
-    """Bytes of the complete lines of this message."""
-    _since_progress = 0
-    """Bytes that came since the parser last told of anything."""
+    _of_head = 0
+    """Bytes that came since a head, a piece of a body or a request last ended."""
     _refused = False
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sent."""
         if self._refused:
             return
-        self._since_progress += len(data)
+        self._of_head += len(data)
         super().data_received(data)
-        if self._since_progress > MAX_HEAD_BYTES and not self._refused:
+        if self._of_head > MAX_HEAD_BYTES and not self._refused:
             self.send_400_response("The head of the request is too large.")
 
-    def on_message_begin(self) -> None:
-        """Begin to count."""
-        self._lines = 0
-        super().on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        """Take a piece of the request's target."""
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a line of the head, or of the trailers of a chunked body."""
-        self._count(len(name) + len(value) + _LINE_BYTES)
-        super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
-        """Take the end of the head."""
-        self._since_progress = 0
-        super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """Take a piece of the body."""
-        self._since_progress = 0
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """Take the end of the request."""
-        self._since_progress = 0
-        super().on_message_complete()
-
-    def _count(self, size: int) -> None:
-        """Count a line.
+        """Take the end of the head.
 
         Raises:
             HeadTooLargeError: to the parser, which stops, and data_received answers 400.
         """
-        self._since_progress = 0
-        self._lines += size
-        if self._lines > MAX_HEAD_BYTES:
+        # The body's beginning may have come with it.
+        if self._of_head > MAX_HEAD_BYTES and self._head_bytes() > MAX_HEAD_BYTES:
             raise HeadTooLargeError
+        self._of_head = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._of_head = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Take the end of the request."""
+        self._of_head = 0
+        super().on_message_complete()
+
+    def _head_bytes(self) -> int:
+        lines = (len(name) + len(value) + _LINE_BYTES for name, value in self.headers)
+        return len(self.url) + sum(lines)
 
     def send_400_response(self, msg: str) -> None:
         """Answer 400 in plain text, and end the connection when the client had time to read it."""

@@ -44,6 +44,7 @@ FIELDS = (
     "agent_version",
     "spool_depth",
 )
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 # What makes a spreadsheet take a cell for a formula:
 # https://owasp.org/www-community/attacks/CSV_Injection
 _SIGNS = "[=+\\-@\uff1d\uff0b\uff0d\uff20]"
@@ -78,7 +79,7 @@ def event_document(row: Row) -> dict[str, Any]:
 
 def render(document: object) -> bytes:
     """Return compact JSON in UTF-8, on one line."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return _COMPACT.encode(document).encode()
 
 
 def render_array(documents: Iterable[object]) -> bytes:

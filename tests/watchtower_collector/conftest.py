@@ -110,7 +110,7 @@ def _running(environment, store):
     app = create_app(settings, store, writer)
     with (
         anyio.from_thread.start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(app.router.lifespan_context(app)),
+        portal.wrap_async_context_manager(app.rest.router.lifespan_context(app.rest)),
     ):
         yield Client(portal, app, store, writer)
 

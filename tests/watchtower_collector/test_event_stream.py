@@ -41,14 +41,14 @@ def test_it_says_that_it_is_alive_and_how_far_it_is(lines, client, make_event, m
 
 
 def test_events_are_rendered_away_from_the_event_loop(lines, client, make_event, monkeypatch):
-    threads, dumps = set(), json.dumps
+    threads, encode = set(), json.JSONEncoder.encode
 
     def noting(*arguments, **keywords):
         threads.add(threading.get_ident())
-        return dumps(*arguments, **keywords)
+        return encode(*arguments, **keywords)
 
     client.post([make_event() for _ in range(3)])
-    monkeypatch.setattr(json, "dumps", noting)
+    monkeypatch.setattr(json.JSONEncoder, "encode", noting)
     assert "data: " in lines(EventQuery(), 0, 2)[1]
     assert threads
     assert threading.get_ident() not in threads, "where the event loop of the stream runs"

@@ -70,7 +70,7 @@ def test_it_is_openapi(document):
 
 
 def test_every_route_is_described_and_no_other(client):
-    found = {(path, method) for path, method, _ in operations(openapi_document(client.app))}
+    found = {(path, method) for path, method, _ in operations(openapi_document(client.app.rest))}
     assert found == set(OPERATIONS)
 
 

@@ -7,7 +7,7 @@ from watchtower_collector.routes.parameters import MAX_VALUES, EventParameters
 
 @pytest.fixture
 def described(client):
-    operation = client.app.openapi()["paths"]["/events"]["get"]
+    operation = client.app.rest.openapi()["paths"]["/events"]["get"]
     return {one["name"]: one for one in operation["parameters"] if one["in"] == "query"}
 
 

@@ -13,7 +13,7 @@ from watchtower_collector.routes import metrics, openapi
 
 @pytest.fixture
 def recorded(monkeypatch):
-    """A function that replaces one of a module with one that notes which threads call it."""
+    """A function that replaces one of a module or class, to note which threads call it."""
 
     def record(module, name):
         threads, real = set(), getattr(module, name)
@@ -56,7 +56,7 @@ def event_loop(client, make_event, admin):
     ],
 )
 def test_json_is_rendered_elsewhere(client, admin, event_loop, recorded, url):
-    threads = recorded(json, "dumps")
+    threads = recorded(json.JSONEncoder, "encode")
     assert client.get(url, headers=admin).status_code == 200
     assert threads
     assert event_loop not in threads
