@@ -8,6 +8,7 @@ import re
 import resource
 import select
 import socket
+import struct
 import threading
 import time
 from pathlib import Path
@@ -312,6 +313,24 @@ def test_a_head_of_nearly_64_kib_is_taken_and_so_is_the_next_one(running):
             while stream.readline() != b"\r\n":
                 pass
             assert stream.read(15) == b'{"status":"ok"}'
+
+
+def test_an_answer_comes_in_one_packet(running):
+    with connect(running) as connection:
+        for _ in range(50):
+            connection.sendall(GET + b"\r\n")
+            assert connection.recv(65_536).endswith(b'{"status":"ok"}')
+
+
+def test_clients_that_break_off_before_their_answer_are_nothing_to_talk_about(running, agent):
+    for number in range(300):
+        with connect(running) as connection:
+            # No farewell: what is still to be read or written is thrown away.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.sendall(GET + b"\r\n" + head(agent, "Content-Length: 2") + b"[]")
+            time.sleep(number / 300 / 200)
+    assert httpx.get(f"{running.url}/healthz").status_code == 200
+    assert "Exception" not in running.log()
 
 
 def test_a_large_body_is_no_large_head(running, agent, make_event):
