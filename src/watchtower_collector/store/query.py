@@ -122,10 +122,10 @@ def page(
     A page costs the same however late it is: there is no OFFSET into what matches.
     """
     shape, values = _shape_of(query, after)
-    found = Found(values | {"limit": limit})
+    found = Found(values | {"limit": limit}, limit)
     for statement, steps in page_statements(connection, shape, found):
         rows, is_all = rows_within(connection, statement, found.values, steps)
         found.add(rows)
         if is_all or len(found.rows) >= limit:
             break
-    return found.rows[:limit]
+    return found.rows

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from watchtower_collector.store.filters import Filter, Values
     from watchtower_collector.store.shape import Shape
 
-# The newest events are passed over first, for frequent filters fill their page there: at a glance,
-# which also tells how frequent they are. Rare ones fill it from an index of their own. Which of
-# them is rare nobody knows, so for a while it is tried. In steps of SQLite's machine, of which it
-# takes some five to pass over an event, and some ten when it must be looked up.
-GLANCE = 10_000
+# Which filter is rare nobody knows, so for a while each way is tried: a glance tells how soon it
+# would fill the page. Passing over the newest events does so when the filters are frequent, an
+# index of one of them when it is not. In steps of SQLite's machine, of which it takes some five
+# to pass over an event, some ten to look one up, and 35 to read it.
+GLANCE = 6_000
 ATTEMPT = 100_000
 # So many values are read in turn, whatever number of events they have.
 SHORT_LIST = 10
@@ -59,14 +59,17 @@ class IndexedByCompiler(SQLiteCompiler):
 
 @dataclass(slots=True)
 class Found:
-    """What a page has so far, and the parameters for the events after that."""
+    """What a page has so far, and the parameters for the events that are still wanted."""
 
     values: Values
+    limit: int
+    """How many events make a page."""
     rows: list[Row] = field(default_factory=list)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Add the rows that come next."""
         self.rows += rows
+        self.values["limit"] = self.limit - len(self.rows)
         if rows:
             last = rows[-1]
             self.values |= {"after_timestamp": last["timestamp"], "after_id": last["id"]}
@@ -90,17 +93,27 @@ def page_statements(
     if len(shape.filters) == 1 and not shape.text and _is_short_list(filters[0]):
         yield _by_index(shape, filters[0]), None
         return
-    yield _by_time(shape), GLANCE
-    # What the page takes when the events that match are spread evenly, and as much again.
-    steps = 2 * found.values["limit"] * GLANCE // max(len(found.rows), 1)
-    if not found.rows or steps > 2 * ATTEMPT:
-        steps = ATTEMPT
-        for one in filters:
+    ordered = [one for one in filters if one.is_ordered()]
+    if ordered:
+        yield _by_index(shape, ordered[0]), GLANCE
+        if _promises(found, 0):
+            yield _by_index(found.following(shape), ordered[0]), ATTEMPT
+    before = len(found.rows)
+    yield _by_time(found.following(shape)), GLANCE
+    if not _promises(found, before):
+        # All events of another filter must be read, of which there are too many if any was seen.
+        others = [one for one in filters if not one.is_ordered() and len(found.rows) == before]
+        for one in (*ordered, *others):
             yield _by_index(found.following(shape), one), ATTEMPT
-    yield _by_time(found.following(shape)), steps
+    yield _by_time(found.following(shape)), 2 * ATTEMPT
     shape = found.following(shape)
     rare = _rarer(connection, shape, filters, found.values)
     yield _by_time(shape) if rare is None else _by_index(shape, rare), None
+
+
+def _promises(found: Found, before: int) -> bool:
+    """Return whether an attempt is likely to fill the page, by what a glance has found."""
+    return (len(found.rows) - before) * ATTEMPT >= (found.limit - before) * GLANCE
 
 
 def _is_short_list(one: Filter) -> bool:

@@ -39,6 +39,11 @@ def test_the_first_rows_when_there_is_not(filled, steps):
     assert bool(ids) == (steps > 1)
 
 
+def test_the_bound_is_nearly_the_same_each_time(filled):
+    found = {len(ids_within(filled, 2_000)[0]) for _ in range(50)}
+    assert max(found) - min(found) <= max(found) / 6
+
+
 def test_what_comes_after_an_interrupt_is_of_the_same_moment(filled, make_row):
     def work(connection):
         rows, _ = rows_within(connection, EVENTS_BY_ID, FROM_THE_FIRST, 500)
