@@ -39,9 +39,9 @@ def test_the_first_rows_when_there_is_not(filled, steps):
     assert bool(ids) == (steps > 1)
 
 
-def test_the_bound_is_nearly_the_same_each_time(filled):
-    found = {len(ids_within(filled, 2_000)[0]) for _ in range(50)}
-    assert max(found) - min(found) <= max(found) / 6
+def test_what_is_within_the_bound_once_is_so_each_time(filled):
+    """SQLite goes on counting where the last run of the same statement ended."""
+    assert all(ids_within(filled, 20_000)[1] for _ in range(50))
 
 
 def test_what_comes_after_an_interrupt_is_of_the_same_moment(filled, make_row):
