@@ -101,10 +101,13 @@ def page_statements(
     before = len(found.rows)
     yield _by_time(found.following(shape)), GLANCE
     if not _promises(found, before):
-        # All events of another filter must be read, of which there are too many if any was seen.
-        others = [one for one in filters if not one.is_ordered() and len(found.rows) == before]
-        for one in (*ordered, *others):
+        # Of another filter all events must be read: too many, if one was seen at a glance.
+        seen = len(found.rows) > before
+        others = [] if seen else [one for one in filters if one not in ordered]
+        for one in ordered:
             yield _by_index(found.following(shape), one), ATTEMPT
+        for one in others:
+            yield _by_index(found.following(shape), one), 4 * ATTEMPT
     yield _by_time(found.following(shape)), 2 * ATTEMPT
     shape = found.following(shape)
     rare = _rarer(connection, shape, filters, found.values)
