@@ -86,14 +86,17 @@ def page_statements(
 
     With each comes how many steps it may take. What they bring is added to ``found`` meanwhile.
     """
-    filters = [one for one in shape.filters if one.column in INDEXES]
+    indexed = [one for one in shape.filters if one.column in INDEXES]
+    # One value has fewer events than a range, as a rule, and they are read in order.
+    ordered = [one for one in indexed if one.is_ordered()]
+    others = [one for one in indexed if not one.is_ordered()]
+    filters = ordered + others
     if not filters:
         yield _by_time(shape), None
         return
     if len(shape.filters) == 1 and not shape.text and _is_short_list(filters[0]):
         yield _by_index(shape, filters[0]), None
         return
-    ordered = [one for one in filters if one.is_ordered()]
     if ordered:
         yield _by_index(shape, ordered[0]), GLANCE
         if _promises(found, 0):
@@ -101,13 +104,12 @@ def page_statements(
     before = len(found.rows)
     yield _by_time(found.following(shape)), GLANCE
     if not _promises(found, before):
-        # Of another filter all events must be read: too many, if one was seen at a glance.
-        seen = len(found.rows) > before
-        others = [] if seen else [one for one in filters if one not in ordered]
         for one in ordered:
             yield _by_index(found.following(shape), one), ATTEMPT
-        for one in others:
-            yield _by_index(found.following(shape), one), 4 * ATTEMPT
+        # Of the others all events must be read: too many, where one was soon found.
+        if not found.rows:
+            for one in others:
+                yield _by_index(shape, one), 4 * ATTEMPT
     yield _by_time(found.following(shape)), 2 * ATTEMPT
     shape = found.following(shape)
     rare = _rarer(connection, shape, filters, found.values)
