@@ -107,9 +107,8 @@ def page_statements(
         for one in ordered:
             yield _by_index(found.following(shape), one), ATTEMPT
         # Of the others all events must be read: too many, where one was soon found.
-        if not found.rows:
-            for one in others:
-                yield _by_index(shape, one), 4 * ATTEMPT
+        for one in () if ordered or found.rows else others:
+            yield _by_index(shape, one), 4 * ATTEMPT
     yield _by_time(found.following(shape)), 2 * ATTEMPT
     shape = found.following(shape)
     rare = _rarer(connection, shape, filters, found.values)
