@@ -89,6 +89,12 @@ class Client:
 
         return self.portal.call(call)
 
+    async def raising(self, document):
+        """Post to ``/login`` as the server does, which gets to see what goes wrong."""
+        transport = httpx.ASGITransport(self.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://collector") as client:
+            await client.post("/login", headers=AGENT, json=document)
+
     def get(self, url, **keywords):
         return self.request("GET", url, **keywords)
 
