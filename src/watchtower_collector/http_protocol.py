@@ -25,12 +25,14 @@ class HeadTooLargeError(Exception):
 class HttpProtocol(HttpToolsProtocol):
     """Answers 400 when a head, or what follows a chunked body, is too large or never ends.
 
-    The parser has no bound of its own. What is neither body nor the end of anything counts; of a
-    read in which something ended, nothing does.
+    The parser has no bound of its own. What comes counts until it turns out to be something else:
+    of a read in which something ended nobody knows how much came after that.
     """
 
-    _of_head = 0
+    _at_least = _at_most = 0
     """Bytes that came since a head, a piece of a body or a request last ended."""
+    _read = 0
+    """Bytes that came last, at once."""
     _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
@@ -42,9 +44,11 @@ class HttpProtocol(HttpToolsProtocol):
         """Take what the client sent."""
         if self._refused:
             return
-        self._of_head += len(data)
+        self._read = len(data)
+        self._at_least += self._read
+        self._at_most += self._read
         super().data_received(data)
-        if self._of_head > MAX_HEAD_BYTES and not self._refused:
+        if self._at_least > MAX_HEAD_BYTES and not self._refused:
             self.send_400_response("The head of the request is too large.")
 
     def on_headers_complete(self) -> None:
@@ -53,21 +57,23 @@ class HttpProtocol(HttpToolsProtocol):
         Raises:
             HeadTooLargeError: to the parser, which stops, and data_received answers 400.
         """
-        # The body's beginning may have come with it.
-        if self._of_head > MAX_HEAD_BYTES and self._head_bytes() > MAX_HEAD_BYTES:
+        if self._at_most > MAX_HEAD_BYTES and self._head_bytes() > MAX_HEAD_BYTES:
             raise HeadTooLargeError
-        self._of_head = 0
+        self._note_end()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
-        self._of_head = 0
+        self._note_end()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Take the end of the request."""
-        self._of_head = 0
+        self._note_end()
         super().on_message_complete()
+
+    def _note_end(self) -> None:
+        self._at_least, self._at_most = 0, self._read
 
     def _head_bytes(self) -> int:
         lines = (len(name) + len(value) + _LINE_BYTES for name, value in self.headers)

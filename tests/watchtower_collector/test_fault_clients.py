@@ -315,6 +315,15 @@ def test_a_head_of_nearly_64_kib_is_taken_and_so_is_the_next_one(running):
             assert stream.read(15) == b'{"status":"ok"}'
 
 
+def test_a_head_is_bounded_too_that_comes_with_the_end_of_another_request(running):
+    last = GET + b"Connection: close\r\n"
+    large = last + LINE * (100_000 // len(LINE)) + b"\r\n"
+    for follower, answers in ((last + b"\r\n", {2}), (large, {0, 1})):
+        with connect(running) as connection, connection.makefile("rb") as stream:
+            connection.sendall(GET + b"\r\n" + follower)
+            assert stream.read().count(b"200 OK") in answers
+
+
 def test_an_answer_comes_in_one_packet(running):
     with connect(running) as connection:
         for _ in range(50):
