@@ -108,7 +108,7 @@ def page_statements(
             yield _by_index(found.following(shape), one), ATTEMPT
         # Of the others all events must be read: too many, where one was soon found.
         for one in () if ordered or found.rows else others:
-            yield _by_index(shape, one), 4 * ATTEMPT
+            yield _by_index(found.following(shape), one), 4 * ATTEMPT
     yield _by_time(found.following(shape)), 2 * ATTEMPT
     shape = found.following(shape)
     rare = _rarer(connection, shape, filters, found.values)

@@ -159,3 +159,18 @@ def test_pages_hold_what_matches_once_in_order(filled, query, limit, arriving):
     assert all(matches(row, query) for row in found)
     known = set(expected)
     assert [row["id"] for row in found if row["id"] in known] == expected
+
+
+@pytest.mark.parametrize("glance", [1, 300])
+def test_wherever_an_attempt_is_cut_nothing_comes_twice(filled, monkeypatch, glance):
+    anybody = Texts(prefixes=("a", "b", "r"))
+    everywhere = ((bytes(16), b"\xff" * 15 + b"\xfe"),)
+    query = EventQuery(user=anybody, hostname=Texts(prefixes=("",)), sources=everywhere)
+    matching = [row for row in filled.rows if matches(row, query)]
+    expected = [row["id"] for row in sorted(matching, key=key, reverse=True)]
+    assert len(expected) > 20
+    monkeypatch.setattr(sqlite_indexes, "GLANCE", glance)
+    for attempt in range(10, 4_000, 37):
+        monkeypatch.setattr(sqlite_indexes, "ATTEMPT", attempt)
+        found = filled.store.read(lambda c: page(c, query, None, 1_000))
+        assert [row["id"] for row in found] == expected, f"cut by {attempt} steps"
