@@ -87,10 +87,12 @@ HOSTILE_NAMES = (
 
 
 # OpenSSH 9.8 and later lets nobody in for a while from where many attempts failed.
+# A restart ends when sshd listens again; a reload only when the signal is sent, and for a moment
+# after it nobody can connect.
 NO_PENALTIES = """
 if sshd -T | grep -q ^persourcepenalties; then
   echo 'PerSourcePenalties no' >/etc/ssh/sshd_config.d/no-penalties.conf
-  systemctl reload ssh
+  systemctl restart ssh
 fi
 """
 
