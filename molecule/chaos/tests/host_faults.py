@@ -92,18 +92,19 @@ def lost_power(chaos, host, chance):
 def disk_full(chaos, host, chance):
     """No room to begin with, and then room for the files and not for an event."""
     for room in (0, chance.randrange(40, 80)):
+        # Spared until it has complained: on a slow machine it is killed before it comes to that.
         with chaos.killers.spare(host):
-            on(
+            since = on(
                 host,
                 f"systemctl stop {AGENT}; cd {spool.FOLDER}; "
                 "head --bytes=1G /dev/zero >filler 2>/dev/null || true; "
-                f"truncate --size=-{room}K filler; systemctl start --no-block {AGENT}",
+                f"truncate --size=-{room}K filler; date +%s; systemctl start --no-block {AGENT}",
+            ).strip()
+            wait_for(
+                f"the complaint of {host}'s agent with {room} KiB left",
+                lambda since=since: "Check that the disk is not full" in said(host, since),
             )
-        since = on(host, "date +%s").strip()
-        wait_for(
-            f"the complaint of {host}'s agent with {room} KiB left",
-            lambda since=since: "Check that the disk is not full" in said(host, since),
-        )
+        time.sleep(chance.uniform(1, 5))
         on(host, f"rm {spool.FOLDER}/filler")
 
 
