@@ -16,6 +16,7 @@ from watchtower_collector.store.retention import (
     delete_heartbeats,
     delete_old,
     delete_oldest,
+    forget_facets,
     forget_hosts,
 )
 from watchtower_collector.timestamps import now_us
@@ -100,6 +101,7 @@ class Retention:
                     _log.error("the database is larger than WATCHTOWER_RETENTION_MB, though empty")
                     break
         if events:
+            await self._all_of(lambda c: (0, forget_facets(c)))
             _log.info("retention deleted %d events", events)
         return events
 

@@ -164,12 +164,56 @@ _RESTORE_NOTE = (
     "ALTER TABLE store_state ADD COLUMN missing_since INTEGER",
 )
 
+# What page after page would be looked through for in vain: see ``facets``. A trigger writes it, so
+# that no event comes in without; '' stands for NULL, which would not be unique.
+_FACETS = (
+    """
+    CREATE TABLE facets (
+        id INTEGER PRIMARY KEY,
+        hostname TEXT NOT NULL,
+        type TEXT NOT NULL,
+        method TEXT NOT NULL,
+        region TEXT NOT NULL,
+        host_group TEXT NOT NULL,
+        severity TEXT NOT NULL,
+        last_id INTEGER NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE UNIQUE INDEX facets_all ON facets (
+        hostname, type, method, region, host_group, severity
+    )
+    """,
+    "CREATE INDEX facets_last_id ON facets (last_id)",
+    """
+    CREATE TRIGGER events_facets AFTER INSERT ON events BEGIN
+        INSERT INTO facets (hostname, type, method, region, host_group, severity, last_id)
+        VALUES (
+            NEW.hostname, NEW.type, coalesce(NEW.method, ''), coalesce(NEW.region, ''),
+            coalesce(NEW.host_group, ''), coalesce(NEW.severity, ''), NEW.id
+        )
+        ON CONFLICT (hostname, type, method, region, host_group, severity)
+        DO UPDATE SET last_id = excluded.last_id WHERE excluded.last_id >= last_id + 10000;
+    END
+    """,
+    # The events so far. Without sorting them: there may be many millions.
+    """
+    INSERT INTO facets (hostname, type, method, region, host_group, severity, last_id)
+    SELECT hostname, type, coalesce(method, ''), coalesce(region, ''), coalesce(host_group, ''),
+           coalesce(severity, ''), id
+    FROM events WHERE true
+    ON CONFLICT (hostname, type, method, region, host_group, severity)
+    DO UPDATE SET last_id = excluded.last_id WHERE excluded.last_id >= last_id + 10000
+    """,
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     _CREATE,
     _HOSTS_TOKENS_AUDIT,
     _WIDER_INDEXES,
     _OWNERS,
     _RESTORE_NOTE,
+    _FACETS,
 )
 
 

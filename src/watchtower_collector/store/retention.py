@@ -11,7 +11,7 @@ from itertools import takewhile
 
 import sqlalchemy as sa
 
-from watchtower_collector.store.schema import AUDIT, EVENTS, HOSTS
+from watchtower_collector.store.schema import AUDIT, EVENTS, FACETS, HOSTS, LAST_ID_LAG
 
 CHUNK = 500  # rows in one transaction: the events that arrive meanwhile wait for no more than that
 _BY_ID = sa.select(EVENTS.c.id, EVENTS.c.received_at).order_by(EVENTS.c.id)
@@ -110,3 +110,14 @@ def forget_hosts(connection: sa.Connection, last_seen_before: int) -> int:
     """Forget the hosts of which nothing came since a moment, and return how many."""
     gone = sa.delete(HOSTS).where(HOSTS.c.last_seen < last_seen_before)
     return connection.execute(gone).rowcount
+
+
+def forget_facets(connection: sa.Connection) -> int:
+    """Forget a chunk of the combinations whose last events were deleted, and return how many.
+
+    Events are deleted by their ids, the lowest first, but for the heartbeats: combinations of
+    these may stay for longer.
+    """
+    oldest = sa.select(sa.func.min(EVENTS.c.id)).scalar_subquery()
+    some = sa.select(FACETS.c.id).where(FACETS.c.last_id <= oldest - LAST_ID_LAG).limit(CHUNK)
+    return connection.execute(sa.delete(FACETS).where(FACETS.c.id.in_(some))).rowcount

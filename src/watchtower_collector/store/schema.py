@@ -69,6 +69,22 @@ HOSTS = sa.Table(
     sa.Column("severity", sa.Text),
 )
 
+# Which combinations of these there are among the events; written by a trigger. '' for NULL.
+FACETS = sa.Table(
+    "facets",
+    METADATA,
+    sa.Column("id", sa.BigInteger, primary_key=True),
+    sa.Column("hostname", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("host_group", sa.Text, nullable=False),
+    sa.Column("severity", sa.Text, nullable=False),
+    # Of the events with it none has an id of this and LAST_ID_LAG, or of more.
+    sa.Column("last_id", sa.BigInteger, nullable=False),
+)
+LAST_ID_LAG = 10_000
+
 # Tokens of single hosts, as digests. A token may be bound to several names, one row each.
 TOKENS = sa.Table(
     "tokens",
@@ -111,5 +127,12 @@ sa.Index("events_hostname", EVENTS.c.hostname, *_BY_TIME)
 sa.Index("events_user", EVENTS.c.user, *_BY_TIME)
 sa.Index("events_source", EVENTS.c.source_addr, *_BY_TIME)
 sa.Index("events_type", EVENTS.c.type, EVENTS.c.timestamp)
+sa.Index(
+    "facets_all",
+    *(FACETS.c[name] for name in ("hostname", "type", "method", "region", "host_group")),
+    FACETS.c.severity,
+    unique=True,
+)
+sa.Index("facets_last_id", FACETS.c.last_id)
 sa.Index("tokens_digest", TOKENS.c.digest, TOKENS.c.hostname, unique=True)
 sa.Index("audit_at", AUDIT.c.at)

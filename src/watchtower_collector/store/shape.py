@@ -64,6 +64,11 @@ class Shape:
         """Return the same without one of its filters."""
         return replace(self, filters=tuple(other for other in self.filters if other != one))
 
+    def with_column(self, one: Filter) -> Shape:
+        """Return the same with a filter instead of those of its column."""
+        others = (other for other in self.filters if other.column != one.column)
+        return replace(self, filters=(one, *others))
+
     def within(self, columns: Columns, bind: Bind = later) -> Iterator[Condition]:
         """Return the conditions of time."""
         if self.since:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
-from watchtower_collector.store.filters import later
+from watchtower_collector.store.facets import has_facets, hosts_of
+from watchtower_collector.store.filters import asked, later
 from watchtower_collector.store.schema import EVENTS
 
 if TYPE_CHECKING:
@@ -91,10 +92,10 @@ def page_statements(
     ordered = [one for one in indexed if one.is_ordered()]
     others = [one for one in indexed if not one.is_ordered()]
     filters = ordered + others
-    if not filters:
+    if not filters and not has_facets(shape):
         yield _by_time(shape), None
         return
-    if len(shape.filters) == 1 and not shape.text and _is_short_list(filters[0]):
+    if len(shape.filters) == 1 and not shape.text and filters and _is_short_list(filters[0]):
         yield _by_index(shape, filters[0]), None
         return
     if ordered:
@@ -104,10 +105,20 @@ def page_statements(
     before = len(found.rows)
     yield _by_time(found.following(shape)), GLANCE
     if not _promises(found, before):
+        hosts = hosts_of(connection, shape, found.values, SHORT_LIST)
+        if hosts == []:
+            return
+        if hosts:
+            # In place of the filter of hosts that there may be: it has let these through.
+            one, names = asked("hostname", hosts)
+            found.values |= names
+            shape = shape.with_column(one)
+            filters, ordered = [one, *_of_others(one, filters)], _of_others(one, ordered)
+            yield _by_index(found.following(shape), one), 4 * ATTEMPT
         for one in ordered:
             yield _by_index(found.following(shape), one), ATTEMPT
-        # Of the others all events must be read: too many, where one was soon found.
-        for one in () if ordered or found.rows else others:
+        # All events of one must be read: too many, where some were soon found.
+        for one in () if ordered or found.rows or hosts else others:
             yield _by_index(found.following(shape), one), 4 * ATTEMPT
     yield _by_time(found.following(shape)), 2 * ATTEMPT
     shape = found.following(shape)
@@ -123,6 +134,11 @@ def _promises(found: Found, before: int) -> bool:
 def _is_short_list(one: Filter) -> bool:
     """Return whether a page can be put together from one page of each value."""
     return one.values <= SHORT_LIST and not one.ranges
+
+
+def _of_others(one: Filter, filters: Sequence[Filter]) -> list[Filter]:
+    """Return those of the filters that are of other columns than ``one``."""
+    return [other for other in filters if other.column != one.column]
 
 
 def _rarer(
@@ -176,10 +192,11 @@ def _by_index(shape: Shape, one: Filter) -> sa.Select[Any]:
         return _by(index, statement).order_by(*NEWEST_FIRST).limit(_LIMIT)
     keys = _by(index, sa.select(EVENTS.c.id, EVENTS.c.timestamp).where(*within))
     selects = [keys.where(part) for part in one.parts(column, later)]
-    if not others and _is_short_list(one):
-        each = (keys.where(value) for value in one.value_conditions(column, later))
+    if _is_short_list(one):
+        each = (keys.where(value, *others) for value in one.value_conditions(column, later))
         newest = (value.order_by(*NEWEST_FIRST).limit(_LIMIT) for value in each)
         selects = [sa.select(value.subquery()) for value in newest]
+        others = []
     found = (sa.union_all(*selects) if len(selects) > 1 else selects[0]).subquery()
     if not others:
         # Sorted as they stand in the index: only the events of the page are looked up.

@@ -17,6 +17,7 @@ from watchtower_collector.store.stats import StatsQuery, select_totals
 SINCE = {"since": 1}
 WEB_1 = Texts(("web-1",))
 ROOT = Texts(("root",))
+EU = Texts(("eu",))
 ADDRESS = (network_range("203.0.113.7"),)
 # Each is in order as it is read: nothing is sorted, and reading ends with the page.
 ORDERED = {
@@ -30,7 +31,7 @@ ORDERED = {
         "events_source (source_addr=? AND timestamp>?",
     ),
     "free text": (EventQuery(text="x", **SINCE), "events_time (timestamp>?"),
-    "labels": (EventQuery(region=ROOT, flagged=True, **SINCE), "events_time (timestamp>?"),
+    "labels": (EventQuery(region=EU, flagged=True, **SINCE), "events_time (timestamp>?"),
 }
 WEB = Texts(prefixes=("web-",))
 NETWORK = (network_range("203.0.113.0/24"),)
@@ -58,7 +59,7 @@ def connection(request, store, make_row):
     """A connection to a store where half of the events are of one user, for statistics' sake."""
     users = ["root", *(f"user{n}" for n in range(30))]
     store.append([make_row(user=user, source_ip="203.0.113.7") for user in users])
-    store.append([make_row(user="root", hostname=f"web-{n}") for n in range(30)])
+    store.append([make_row(user="root", hostname=f"web-{n}", region="eu") for n in range(30)])
     if request.param == "with statistics":
         store.write(lambda connection: connection.exec_driver_sql("ANALYZE"))
     with store._read_engine.begin() as connection:
@@ -148,7 +149,7 @@ def test_nothing_is_counted_where_a_glance_finds_enough(connection, monkeypatch,
 def test_an_attempt_with_an_index_may_be_all_it_takes(connection, monkeypatch, query, index):
     monkeypatch.setattr(sqlite_indexes, "ATTEMPT", 10_000)
     asked = [statement for statement, _ in asked_for(connection, query)]
-    assert len(asked) == 2
+    assert len([statement for statement in asked if "FROM facets" not in statement]) == 2
     assert index in plan(connection, query)
 
 
@@ -173,7 +174,7 @@ def test_a_few_values_are_read_in_turn(connection):
 def test_a_later_page_starts_where_the_one_before_ended(connection):
     steps = plan(connection, EventQuery(hostname=WEB_1), Position(2**60, 5))
     assert "events_hostname (hostname=? AND timestamp<?)" in steps
-    steps = plan(connection, EventQuery(region=WEB_1), Position(2**60, 5))
+    steps = plan(connection, EventQuery(region=EU), Position(2**60, 5))
     assert "events_time (timestamp<?)" in steps
 
 

@@ -1,0 +1,162 @@
+"""Facets know of every event; what they do not have is not looked for."""
+
+import sqlite3
+
+import pytest
+import sqlalchemy as sa
+
+from watchtower_collector.store import sqlite_indexes
+from watchtower_collector.store.matching import Texts
+from watchtower_collector.store.migrations import STEPS, migrate
+from watchtower_collector.store.query import EventQuery, page
+from watchtower_collector.store.retention import CHUNK, forget_facets
+from watchtower_collector.store.schema import EVENTS, FACETS, LAST_ID_LAG
+
+NAMES = ("hostname", "type", "method", "region", "host_group", "severity")
+COMBINATIONS = (
+    "SELECT DISTINCT hostname, type, coalesce(method, ''), coalesce(region, ''), "
+    "coalesce(host_group, ''), coalesce(severity, '') FROM events ORDER BY 1, 2, 3, 4, 5, 6"
+)
+EU, LOGIN, SUDO = Texts(("eu",)), Texts(("login",)), Texts(("sudo",))
+
+
+@pytest.fixture(autouse=True)
+def no_time_to_try(monkeypatch):
+    """Attempts end at once, as they do where events that match are millions of others away."""
+    monkeypatch.setattr(sqlite_indexes, "GLANCE", 1)
+    monkeypatch.setattr(sqlite_indexes, "ATTEMPT", 1)
+
+
+def known(store):
+    columns = [FACETS.c[name] for name in NAMES]
+    select = sa.select(*columns).order_by(*columns)
+    return [tuple(row) for row in store.read(lambda c: c.execute(select).all())]
+
+
+def combinations(store):
+    return [tuple(row) for row in store.read(lambda c: c.exec_driver_sql(COMBINATIONS).fetchall())]
+
+
+def asked_for(store, query, limit=100):
+    """Return the page, and the statements that were run for it."""
+    asked = []
+
+    def ask(connection):
+        sa.event.listen(connection, "before_cursor_execute", lambda *a: asked.append(a[2]))
+        return page(connection, query, None, limit)
+
+    return store.read(ask), asked
+
+
+def test_whichever_way_an_event_is_stored_it_is_known(store, make_row):
+    store.append([make_row(method="password"), make_row(), make_row(region="eu")])
+    again = make_row(type="sudo", event_id="f" * 32)
+    # The second of one id is another event, which is stored beside the first.
+    store.append([again, again, make_row(event_id="f" * 32, host_group="web")])
+    # One that SQLite refuses lets the others be stored one by one.
+    outcomes = store.append([make_row(severity="high"), make_row() | {"timestamp": 2**70}])
+    assert [type(outcome).__name__ for outcome in outcomes] == ["Stored", "Refused"]
+    assert known(store) == combinations(store)
+    assert len(known(store)) == 6
+
+
+def test_what_there_is_not_is_not_looked_for(store, make_row):
+    hosts = [f"web-{n}" for n in range(20)]
+    store.append([make_row(hostname=name, type="login", region="eu") for name in hosts])
+    store.append([make_row(hostname=name, type="sudo", region="us") for name in hosts])
+    for query in (
+        EventQuery(region=Texts(("mars",))),
+        EventQuery(method=Texts(prefixes=("pass",)), text="x"),
+        EventQuery(region=EU, type=SUDO),
+        EventQuery(hostname=Texts(("web-1",)), type=Texts(("su",))),
+    ):
+        found, asked = asked_for(store, query)
+        assert found == []
+        assert "FROM facets" in asked[-1], query
+
+
+def test_what_few_hosts_have_is_read_from_these(store, make_row):
+    store.append([make_row(hostname=f"web-{n}", region="us") for n in range(20)])
+    store.append([make_row(hostname="db-1", region="us"), make_row(hostname="db-1", region="eu")])
+    query = EventQuery(region=EU, type=LOGIN)
+    found, asked = asked_for(store, query)
+    assert [(row["hostname"], row["region"]) for row in found] == [("db-1", "eu")]
+    assert "INDEXED BY events_hostname" in asked[-1] + asked[-2]
+    everywhere = EventQuery(region=Texts(("us",)), type=LOGIN)
+    found, asked = asked_for(store, everywhere)
+    assert len(found) == 21
+    assert not any("hostname = ?" in statement for statement in asked)
+
+
+def test_a_host_among_others_that_were_asked_for(store, make_row):
+    """Its own filter gives way to the hosts, and none that was not asked for comes in."""
+    for host in ("a-1", "a-2", "b-1"):
+        store.append([make_row(hostname=host, region="eu"), make_row(hostname=host)])
+    for wanted, expected in (
+        (Texts(("a-2", "c")), {"a-2"}),
+        (Texts(("a-1", "b-1")), {"a-1", "b-1"}),
+        (Texts(prefixes=("a-",)), {"a-1", "a-2"}),
+    ):
+        found, _ = asked_for(store, EventQuery(hostname=wanted, region=EU))
+        assert sorted(row["hostname"] for row in found) == sorted(expected)
+
+
+def test_the_events_of_before_are_known(tmp_path):
+    connection = sqlite3.connect(tmp_path / "watchtower.db", isolation_level=None)
+    migrate(connection, STEPS[:5])
+    connection.executemany(
+        "INSERT INTO events (hostname, type, method, region, id, timestamp, received_at, flagged, "
+        "trusted, ambiguous) VALUES (?, ?, ?, ?, ?, 1, 1, 0, 1, 0)",
+        [
+            ("a", "login", "password", "eu", 1),
+            ("a", "login", "password", "eu", LAST_ID_LAG),
+            ("b", "login", None, None, 3 * LAST_ID_LAG),
+            ("a", "login", "password", "eu", 4 * LAST_ID_LAG),
+        ],
+    )
+    assert migrate(connection) == 5
+    rows = connection.execute(f"SELECT {', '.join(NAMES)}, last_id FROM facets ORDER BY last_id")
+    assert rows.fetchall() == [
+        ("b", "login", "", "", "", "", 3 * LAST_ID_LAG),
+        ("a", "login", "password", "eu", "", "", 4 * LAST_ID_LAG),
+    ]
+    connection.close()
+
+
+def delete_up_to(store, last):
+    store.write(lambda c: c.execute(sa.delete(EVENTS).where(EVENTS.c.id <= last)))
+
+
+def give_id(store, number):
+    """Let the next event have this id."""
+    statement = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'events'"
+    store.write(lambda c: c.exec_driver_sql(statement, (number - 1,)))
+
+
+def test_what_is_gone_is_forgotten_and_nothing_else(store, make_row):
+    store.append([make_row(hostname="gone"), make_row(hostname="quiet")])
+    give_id(store, LAST_ID_LAG)
+    # Too near to the one before to be noted: for all that facets know, its last is the second.
+    store.append([make_row(hostname="quiet"), make_row(hostname="busy")])
+    assert store.write(forget_facets) == 0
+    delete_up_to(store, 2)
+    assert store.write(forget_facets) == 0
+    give_id(store, 3 * LAST_ID_LAG)
+    store.append([make_row(hostname="busy")])
+    delete_up_to(store, LAST_ID_LAG - 1)
+    assert store.write(forget_facets) == 0
+    delete_up_to(store, LAST_ID_LAG)
+    assert store.write(forget_facets) == 1
+    assert [row[0] for row in known(store)] == ["busy", "quiet"]
+    delete_up_to(store, 2 * LAST_ID_LAG)
+    assert store.write(forget_facets) == 1
+    assert known(store) == combinations(store)
+
+
+def test_an_empty_store_forgets_nothing_and_many_go_in_chunks(store, make_row):
+    store.append([make_row(hostname=f"host-{n}") for n in range(CHUNK + 1)])
+    delete_up_to(store, 2 * CHUNK)
+    assert store.write(forget_facets) == 0
+    give_id(store, 2 * LAST_ID_LAG)
+    store.append([make_row(hostname="new")])
+    assert [store.write(forget_facets) for _ in range(3)] == [CHUNK, 1, 0]
