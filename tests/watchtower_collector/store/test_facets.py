@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 import sqlalchemy as sa
 
-from watchtower_collector.store import sqlite_indexes
+from watchtower_collector.store import facets, sqlite_indexes
 from watchtower_collector.store.matching import Texts
 from watchtower_collector.store.migrations import STEPS, migrate
 from watchtower_collector.store.query import EventQuery, page
@@ -99,6 +99,18 @@ def test_a_host_among_others_that_were_asked_for(store, make_row):
     ):
         found, _ = asked_for(store, EventQuery(hostname=wanted, region=EU))
         assert sorted(row["hostname"] for row in found) == sorted(expected)
+
+
+def test_facets_that_somebody_floods_are_done_without(store, make_row, monkeypatch):
+    store.append([make_row(method=f"made-up-{n}") for n in range(200)])
+    store.append([make_row(hostname="web-2", region="eu")])
+    for steps, is_soon in ((facets._STEPS, True), (100, False)):
+        monkeypatch.setattr(facets, "_STEPS", steps)
+        found, _ = asked_for(store, EventQuery(region=EU))
+        assert [row["hostname"] for row in found] == ["web-2"]
+        found, asked = asked_for(store, EventQuery(region=Texts(("mars",))))
+        assert found == []
+        assert ("FROM facets" in asked[-1]) == is_soon
 
 
 def test_the_events_of_before_are_known(tmp_path):
