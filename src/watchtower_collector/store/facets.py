@@ -26,11 +26,6 @@ _STEPS = 400_000
 _STATEMENTS = 64
 
 
-def has_facets(shape: Shape) -> bool:
-    """Return whether any filter is of a facet."""
-    return any(one.column in _COLUMNS for one in shape.filters)
-
-
 def hosts_of(
     connection: sa.Connection, shape: Shape, values: Values, most: int
 ) -> list[str] | None:

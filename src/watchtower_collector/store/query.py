@@ -126,6 +126,6 @@ def page(
     for statement, steps in page_statements(connection, shape, found):
         rows, is_all = rows_within(connection, statement, found.values, steps)
         found.add(rows)
-        if is_all or len(found.rows) >= limit:
+        if len(found.rows) >= limit or (is_all and steps is not None):
             break
     return found.rows

@@ -64,6 +64,10 @@ class Shape:
         """Return the same without one of its filters."""
         return replace(self, filters=tuple(other for other in self.filters if other != one))
 
+    def between(self) -> Shape:
+        """Return the same with time bounded at both ends."""
+        return replace(self, since=True, until=True)
+
     def with_column(self, one: Filter) -> Shape:
         """Return the same with a filter instead of those of its column."""
         others = (other for other in self.filters if other.column != one.column)

@@ -133,6 +133,8 @@ def filled(tmp_path_factory):
 def limits(request, monkeypatch):
     for name, number in zip(NUMBERS, request.param, strict=True):
         monkeypatch.setattr(sqlite_indexes, name, number)
+    # A tenth of the time that there is, so that a page is put together from several.
+    monkeypatch.setattr(sqlite_indexes, "STRETCH", 1_000_000)
 
 
 @pytest.mark.usefixtures("limits")

@@ -1,6 +1,7 @@
 """Every index is needed by a query, and every question is answered from its index."""
 
 import math
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -87,17 +88,22 @@ def asked_for(connection, query, after=None, limit=100):
     return asked
 
 
-def plan(connection, query, after=None):
-    """Return how the last statement is run of those that read a page."""
-    statement, parameters = asked_for(connection, query, after)[-1]
+def plan(connection, query, after=None, which=-1):
+    """Return how one of the statements is run that read a page, the last if not told which."""
+    statement, parameters = asked_for(connection, query, after)[which]
     steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
     return "\n".join(step[-1] for step in steps)
+
+
+def stretches(connection, query):
+    """Return the statements that read a page forwards, with their parameters."""
+    return [one for one in asked_for(connection, query) if "ORDER BY +" in one[0]]
 
 
 @pytest.mark.parametrize("after", [None, Position(2**60, 5)], ids=["first page", "later page"])
 @pytest.mark.parametrize(("query", "index"), ORDERED.values(), ids=ORDERED.keys())
 def test_a_page_is_read_in_order_from_an_index(connection, query, index, after):
-    steps = plan(connection, query, after)
+    steps = plan(connection, query, after, which=0)
     assert index.split("(")[0].strip() in steps
     if after is None:
         assert index in steps
@@ -116,11 +122,14 @@ def test_a_rare_filter_is_read_from_its_index(connection, query, index, after):
 
 
 @pytest.mark.parametrize(("query", "_index"), SORTED.values(), ids=SORTED.keys())
-def test_a_frequent_filter_is_decided_as_time_goes_back(connection, monkeypatch, query, _index):
+def test_what_is_not_soon_found_is_decided_as_time_goes_on(connection, monkeypatch, query, _index):
     monkeypatch.setattr(sqlite_indexes, "MANY", 10)
-    steps = plan(connection, query)
-    assert "INDEX events_time" in steps
-    assert "TEMP B-TREE" not in steps
+    ((statement, parameters),) = stretches(connection, query)
+    steps = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).all()
+    plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+    assert "INDEX events_time (timestamp>? AND timestamp<?)" in plan[0][-1]
+    assert "Next" in {step.opcode for step in steps}
+    assert "Prev" not in {step.opcode for step in steps}, "it is read backwards"
 
 
 @pytest.mark.parametrize(("query", "_index"), SORTED.values(), ids=SORTED.keys())
@@ -174,8 +183,21 @@ def test_a_few_values_are_read_in_turn(connection):
 def test_a_later_page_starts_where_the_one_before_ended(connection):
     steps = plan(connection, EventQuery(hostname=WEB_1), Position(2**60, 5))
     assert "events_hostname (hostname=? AND timestamp<?)" in steps
-    steps = plan(connection, EventQuery(region=EU), Position(2**60, 5))
+    steps = plan(connection, EventQuery(region=EU), Position(2**60, 5), which=0)
     assert "events_time (timestamp<?)" in steps
+
+
+def test_stretches_double_and_pass_over_time_without_events(store, make_row):
+    begin = datetime(1990, 1, 1, tzinfo=UTC)
+    far = 70 * 365 * 24
+    for hour in (*range(9), far):
+        store.append([make_row(timestamp=(begin + timedelta(hours=hour)).isoformat())])
+    with store._read_engine.begin() as connection:
+        end_at(connection, math.inf)
+        read = [values[:2] for _, values in stretches(connection, EventQuery(text="nowhere"))]
+    hour, zero = 3_600_000_000, round(begin.timestamp()) * 1_000_000
+    assert [(since - zero) // hour for since, _ in read] == [far - 1, 6, 1, -8]
+    assert [until for _, until in read[1:]] == [since for since, _ in read[:-1]]
 
 
 def plan_of(connection, statement):
