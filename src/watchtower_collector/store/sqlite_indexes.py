@@ -110,7 +110,8 @@ def page_statements(
             yield _by_index(found.following(shape), ordered[0]), ATTEMPT
     before = len(found.rows)
     yield _by_time(found.following(shape)), GLANCE
-    if not _promises(found, before):
+    is_promising = _promises(found, before)
+    if not is_promising:
         hosts = hosts_of(connection, shape, found.values, SHORT_LIST)
         if hosts == []:
             return
@@ -126,7 +127,8 @@ def page_statements(
         # All events of one must be read: too many, where some were soon found.
         for one in () if ordered or found.rows or hosts else others:
             yield _by_index(found.following(shape), one), 4 * ATTEMPT
-    yield _by_time(found.following(shape)), 2 * ATTEMPT
+    if filters or is_promising:
+        yield _by_time(found.following(shape)), 2 * ATTEMPT
     shape = found.following(shape)
     rare = _rarer(connection, shape, filters, found.values)
     if rare is None:
