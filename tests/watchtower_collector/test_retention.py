@@ -1,5 +1,7 @@
 """What is past its time goes, and nothing else."""
 
+import itertools
+
 import anyio
 import pytest
 import sqlalchemy as sa
@@ -23,13 +25,19 @@ FOR_EVER = Bounds(days=None, heartbeat_days=None, bytes=None)
 def fill(store):
     """A function that stores events received so many days ago, each with a host of its own."""
 
-    def add(*days, kind="login", age=None, size=0):
+    made_up = itertools.count()
+
+    def add(*days, kind="login", age=None, size=0, flood=False):
         rows = []
         for number, day in enumerate(days):
             row = dict.fromkeys(column.name for column in EVENTS.columns)
             row |= {"type": kind, "hostname": f"{kind}-{day}-{number}", "raw_message": "x" * size}
             row |= {"flagged": False, "trusted": True, "ambiguous": False}
             row |= {"received_at": NOW - day * DAY}
+            if flood:
+                long = "\N{GRINNING FACE}" * 128
+                row |= {"hostname": "flood", "method": f"{next(made_up):064}"}
+                row |= {"region": long, "host_group": long, "severity": long}
             row["timestamp"] = NOW - (day if age is None else age) * DAY
             rows.append(row)
         return store.append(rows)
@@ -105,6 +113,18 @@ def test_the_largest_database_loses_its_oldest_events(store, fill, sweep):
     assert min(days) == 1
     assert max(days) < 20
     assert len(days) == max(days), "the newest stay, without a hole"
+
+
+def test_made_up_labels_take_no_room_of_events(store, fill, sweep):
+    """Once the events that had them are deleted, what is known of them is bounded."""
+    bounds = Bounds(days=None, heartbeat_days=None, bytes=8_000_000)
+    for _ in range(6):
+        fill(*[1] * 500, flood=True)
+    fill(*[0] * 3_000, size=2_000)
+    assert sweep(bounds) >= 3_000
+    assert left(store), "what is known of the flood has driven out all others"
+    fill(*[0] * 500)
+    assert sweep(bounds) == 0
 
 
 def test_a_bound_that_nothing_can_keep_ends(store, fill, sweep, caplog):

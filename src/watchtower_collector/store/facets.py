@@ -1,8 +1,9 @@
 """Which hosts have events of a kind, known without looking for the events.
 
 ``facets`` has each combination of host, type, method and labels that there is among the events:
-some ten for a host, however many events it has. An event and its combination are stored in one
-transaction. One whose events are gone may still be there for a while.
+some twenty for a host, however many events it has, and 500 at most, from where on the host may
+have anything. An event and its combination are stored in one transaction. A combination whose
+events are gone may still be there for a while.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from watchtower_collector.store.filters import later
-from watchtower_collector.store.schema import FACETS
+from watchtower_collector.store.schema import ANYTHING, FACETS
 from watchtower_collector.store.sqlite_steps import rows_within
 
 if TYPE_CHECKING:
@@ -31,19 +32,37 @@ def hosts_of(
 ) -> list[str] | None:
     """Return the hosts that may have events which match, as far as facets tell.
 
-    ``None`` when these are more than ``most``, when it is not known soon, and when none of the
-    filters is of a facet. The list holds every host with such events, also if some were deleted.
+    Every host with such events is among them, and maybe some whose such events are deleted.
+    ``None`` when it is no help: when they are more than ``most``, or all that there are or that
+    were asked for, when none of the filters is of a facet, and when it is not known soon.
     """
     filters = tuple(one for one in shape.filters if one.column in _COLUMNS)
     if not filters:
         return None
-    limited = values | {"limit": most + 1}
-    rows, is_all = rows_within(connection, _hosts(filters), limited, _STEPS)
+    hosts = _read(connection, filters, values, most)
+    if hosts:
+        named = [one.values for one in filters if one.column == "hostname" and not one.ranges]
+        if named == [len(hosts)] or hosts == _read(connection, (), values, most):
+            return None
+    return hosts
+
+
+def _read(
+    connection: sa.Connection, filters: tuple[Filter, ...], values: Values, most: int
+) -> list[str] | None:
+    rows, is_all = rows_within(connection, _hosts(filters), values | {"limit": most + 1}, _STEPS)
     return [row["hostname"] for row in rows] if is_all and len(rows) <= most else None
 
 
 @lru_cache(_STATEMENTS)
 def _hosts(filters: tuple[Filter, ...]) -> sa.Select[Any]:
-    conditions = (one.condition(FACETS.c[one.column], later) for one in filters)
+    """Return the statement for the hosts, in the order of their names."""
+    columns = FACETS.c
     limit: sa.BindParameter[int] = sa.bindparam("limit", type_=sa.Integer)
-    return sa.select(FACETS.c.hostname).distinct().where(*conditions).limit(limit)
+    statement = sa.select(columns.hostname).distinct().order_by(columns.hostname).limit(limit)
+    for one in filters:
+        condition = one.condition(columns[one.column], later)
+        if one.column != "hostname":
+            condition |= columns.type == ANYTHING
+        statement = statement.where(condition)
+    return statement

@@ -119,5 +119,6 @@ def forget_facets(connection: sa.Connection) -> int:
     these may stay for longer.
     """
     oldest = sa.select(sa.func.min(EVENTS.c.id)).scalar_subquery()
-    some = sa.select(FACETS.c.id).where(FACETS.c.last_id <= oldest - LAST_ID_LAG).limit(CHUNK)
+    is_gone = oldest.is_(None) | (FACETS.c.last_id <= oldest - LAST_ID_LAG)
+    some = sa.select(FACETS.c.id).where(is_gone).limit(CHUNK)
     return connection.execute(sa.delete(FACETS).where(FACETS.c.id.in_(some))).rowcount

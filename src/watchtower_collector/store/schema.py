@@ -69,7 +69,7 @@ HOSTS = sa.Table(
     sa.Column("severity", sa.Text),
 )
 
-# Which combinations of these there are among the events; written by a trigger. '' for NULL.
+# Which combinations of these there are among the events; written by triggers. '' stands for NULL.
 FACETS = sa.Table(
     "facets",
     METADATA,
@@ -80,10 +80,13 @@ FACETS = sa.Table(
     sa.Column("region", sa.Text, nullable=False),
     sa.Column("host_group", sa.Text, nullable=False),
     sa.Column("severity", sa.Text, nullable=False),
-    # Of the events with it none has an id of this and LAST_ID_LAG, or of more.
+    # Every event with it has an id below last_id + LAST_ID_LAG.
     sa.Column("last_id", sa.BigInteger, nullable=False),
 )
+# As the triggers have it. A smaller number here would let events lose their combination.
 LAST_ID_LAG = 10_000
+# The type that stands for all others, where a host has too many combinations.
+ANYTHING = "*"
 
 # Tokens of single hosts, as digests. A token may be bound to several names, one row each.
 TOKENS = sa.Table(

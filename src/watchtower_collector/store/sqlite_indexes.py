@@ -116,12 +116,12 @@ def page_statements(
         if hosts == []:
             return
         if hosts:
-            # In place of the filter of hosts that there may be: it has let these through.
+            # They stand for the filter by hostname, if any: it was among those asked of facets.
             one, names = asked("hostname", hosts)
             found.values |= names
             shape = shape.with_column(one)
             filters, ordered = [one, *_of_others(one, filters)], _of_others(one, ordered)
-            yield _by_index(found.following(shape), one), 4 * ATTEMPT
+            yield _by_index(found.following(shape), one), 2 * ATTEMPT
         for one in ordered:
             yield _by_index(found.following(shape), one), ATTEMPT
         # All events of one must be read: too many, where some were soon found.
@@ -240,6 +240,7 @@ def _by_index(shape: Shape, one: Filter) -> sa.Select[Any]:
     keys = _by(index, sa.select(EVENTS.c.id, EVENTS.c.timestamp).where(*within))
     selects = [keys.where(part) for part in one.parts(column, later)]
     if _is_short_list(one):
+        # The newest of each value: where all is found soon, most of its events are not read.
         each = (keys.where(value, *others) for value in one.value_conditions(column, later))
         newest = (value.order_by(*NEWEST_FIRST).limit(_LIMIT) for value in each)
         selects = [sa.select(value.subquery()) for value in newest]

@@ -101,7 +101,23 @@ def test_a_host_among_others_that_were_asked_for(store, make_row):
         assert sorted(row["hostname"] for row in found) == sorted(expected)
 
 
-def test_facets_that_somebody_floods_are_done_without(store, make_row, monkeypatch):
+def test_hosts_that_narrow_nothing_are_not_read_from(store, make_row):
+    """Their events are all that there are, and a page of each would be read first."""
+    for host in ("a-1", "a-2"):
+        store.append([make_row(hostname=host, region="eu"), make_row(hostname=host)])
+    for query in (
+        EventQuery(region=EU),
+        EventQuery(region=EU, hostname=Texts(("a-1", "a-2"))),
+        EventQuery(region=EU, hostname=Texts(prefixes=("a-",))),
+    ):
+        found, asked = asked_for(store, query)
+        assert {row["hostname"] for row in found} == {"a-1", "a-2"}
+        assert not any("IN (" in statement for statement in asked if "ORDER BY +" in statement)
+    _, asked = asked_for(store, EventQuery(region=EU, user=Texts(("x",)), text="y"))
+    assert not any("INDEXED BY events_hostname" in statement for statement in asked)
+
+
+def test_facets_that_are_not_read_soon_are_done_without(store, make_row, monkeypatch):
     store.append([make_row(method=f"made-up-{n}") for n in range(200)])
     store.append([make_row(hostname="web-2", region="eu")])
     for steps, is_soon in ((facets._STEPS, True), (100, False)):
@@ -111,6 +127,31 @@ def test_facets_that_somebody_floods_are_done_without(store, make_row, monkeypat
         found, asked = asked_for(store, EventQuery(region=Texts(("mars",))))
         assert found == []
         assert ("FROM facets" in asked[-1]) == is_soon
+
+
+def test_who_floods_facets_fills_no_disk_and_hides_nothing(store, make_row):
+    store.append([make_row(hostname="web-2", region="eu")])
+    for start in range(0, 1_200, 400):
+        rows = [make_row(method=f"made-up-{n}") for n in range(start, start + 400)]
+        store.append(rows)
+    assert len(known(store)) == 1 + 501
+    for method in ("made-up-0", "made-up-1199", "nothing-like-it"):
+        found, asked = asked_for(store, EventQuery(method=Texts((method,))))
+        assert [row["method"] for row in found] == [method] * (
+            method in {"made-up-0", "made-up-1199"}
+        )
+        assert "FROM facets" not in asked[-1], "web-1 may have anything"
+    found, asked = asked_for(store, EventQuery(hostname=Texts(("web-2",)), method=Texts(("x",))))
+    assert found == []
+    assert "FROM facets" in asked[-1], "what is known of others stays"
+
+
+def test_labels_that_somebody_corrects_are_known(store, make_row):
+    store.append([make_row(region="ue"), make_row(hostname="web-2")])
+    correct = sa.update(EVENTS).where(EVENTS.c.region == "ue").values(region="eu")
+    store.write(lambda c: c.execute(correct))
+    found, _ = asked_for(store, EventQuery(region=EU))
+    assert [row["region"] for row in found] == ["eu"]
 
 
 def test_the_events_of_before_are_known(tmp_path):
@@ -165,10 +206,8 @@ def test_what_is_gone_is_forgotten_and_nothing_else(store, make_row):
     assert known(store) == combinations(store)
 
 
-def test_an_empty_store_forgets_nothing_and_many_go_in_chunks(store, make_row):
+def test_an_empty_store_forgets_all_and_many_go_in_chunks(store, make_row):
     store.append([make_row(hostname=f"host-{n}") for n in range(CHUNK + 1)])
-    delete_up_to(store, 2 * CHUNK)
     assert store.write(forget_facets) == 0
-    give_id(store, 2 * LAST_ID_LAG)
-    store.append([make_row(hostname="new")])
+    delete_up_to(store, 2 * CHUNK)
     assert [store.write(forget_facets) for _ in range(3)] == [CHUNK, 1, 0]
