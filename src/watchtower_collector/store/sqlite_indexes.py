@@ -106,11 +106,13 @@ def page_statements(
         return
     if ordered:
         yield _by_index(shape, ordered[0]), GLANCE
-        if _promises(found, 0):
+        if _promises(found, 0, GLANCE):
             yield _by_index(found.following(shape), ordered[0]), ATTEMPT
     before = len(found.rows)
-    yield _by_time(found.following(shape)), GLANCE
-    is_promising = _promises(found, before)
+    # Where no index helps, this is likely to be the way, and the index of time has all it takes.
+    steps = GLANCE if filters or shape.text else ATTEMPT
+    yield _by_time(found.following(shape)), steps
+    is_promising = _promises(found, before, steps)
     if not is_promising:
         hosts = hosts_of(connection, shape, found.values, SHORT_LIST)
         if hosts == []:
@@ -129,12 +131,20 @@ def page_statements(
             yield _by_index(found.following(shape), one), 4 * ATTEMPT
     if filters or is_promising:
         yield _by_time(found.following(shape)), 2 * ATTEMPT
-    shape = found.following(shape)
+    yield from _all_the_rest(connection, found.following(shape), filters, found)
+
+
+def _all_the_rest(
+    connection: sa.Connection, shape: Shape, filters: Sequence[Filter], found: Found
+) -> Iterator[tuple[sa.Select[Any], int | None]]:
+    """Return statements that read on to the end, however far it is."""
     rare = _rarer(connection, shape, filters, found.values)
-    if rare is None:
+    if rare is not None:
+        yield _by_index(shape, rare), None
+    elif shape.text:
         yield from _forwards(connection, shape, found)
     else:
-        yield _by_index(shape, rare), None
+        yield _by_time(shape), None
 
 
 def _forwards(
@@ -160,9 +170,9 @@ def _forwards(
         length *= 2
 
 
-def _promises(found: Found, before: int) -> bool:
-    """Return whether an attempt is likely to fill the page, by what a glance has found."""
-    return (len(found.rows) - before) * ATTEMPT >= (found.limit - before) * GLANCE
+def _promises(found: Found, before: int, steps: int) -> bool:
+    """Return whether an attempt is likely to fill the page, by what was found in some steps."""
+    return (len(found.rows) - before) * ATTEMPT >= (found.limit - before) * steps
 
 
 def _is_short_list(one: Filter) -> bool:

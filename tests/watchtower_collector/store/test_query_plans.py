@@ -1,6 +1,7 @@
 """Every index is needed by a query, and every question is answered from its index."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -122,9 +123,19 @@ def test_a_rare_filter_is_read_from_its_index(connection, query, index, after):
 
 
 @pytest.mark.parametrize(("query", "_index"), SORTED.values(), ids=SORTED.keys())
-def test_what_is_not_soon_found_is_decided_as_time_goes_on(connection, monkeypatch, query, _index):
+def test_a_frequent_filter_is_decided_as_time_goes_back(connection, monkeypatch, query, _index):
     monkeypatch.setattr(sqlite_indexes, "MANY", 10)
-    ((statement, parameters),) = stretches(connection, query)
+    steps = plan(connection, query)
+    assert "INDEX events_time" in steps
+    assert "TEMP B-TREE" not in steps
+
+
+@pytest.mark.parametrize(
+    "query", [EventQuery(), *(query for query, _ in SORTED.values())], ids=["all", *SORTED]
+)
+def test_free_text_is_looked_for_as_time_goes_on(connection, monkeypatch, query):
+    monkeypatch.setattr(sqlite_indexes, "MANY", 10)
+    ((statement, parameters),) = stretches(connection, replace(query, text="x"))
     steps = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).all()
     plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
     assert "INDEX events_time (timestamp>? AND timestamp<?)" in plan[0][-1]
