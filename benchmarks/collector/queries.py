@@ -160,7 +160,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=10_000_000)
-    parser.add_argument("--repetitions", type=int, default=40)
+    parser.add_argument("--repetitions", type=int, default=100)
     arguments = parser.parse_args()
     path = event_database(arguments.events)
     connection = sqlite3.connect(path)
@@ -176,8 +176,8 @@ def main() -> None:
     try:
         for title, kinds, repetitions in (
             ("first page", made.common(), arguments.repetitions),
-            (f"page {LATE}", made.common(), max(2, arguments.repetitions // 4)),
-            ("rare, first page", made.rare(), max(3, arguments.repetitions // 8)),
+            (f"page {LATE}", made.common(), max(2, arguments.repetitions // 2)),
+            ("rare, first page", made.rare(), max(3, arguments.repetitions // 20)),
         ):
             print(f"\n| {title} | {head} |\n| --- | --- | --- | --- | --- |")
             for name, make in kinds.items():

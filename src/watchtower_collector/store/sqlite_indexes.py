@@ -153,8 +153,9 @@ def _forwards(
     """Return statements that read one stretch of time after the other, the newest first.
 
     Each is read forwards, and the newest of what matches is kept. Events lie in the file as they
-    came: it takes two thirds of the time of reading backwards, and from the disk, of which the
-    kernel reads ahead what comes next, a fifth. Stretches double: at most half is read in vain.
+    came, and free text must read each: this takes two thirds of the time of reading backwards, and
+    from the disk, of which the kernel reads ahead what comes next, half of it or less. Stretches
+    double: at most half is read in vain.
     """
     shape = shape.between()
     begin = found.values.setdefault("since", _EVER[0])
