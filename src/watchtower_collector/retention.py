@@ -93,7 +93,8 @@ class Retention:
             QueueFullError: likewise.
         """
         events = await self._sweep_by_age(now_us()) if by_age else 0
-        await self._all_of(lambda c: (0, forget_facets(c)))
+        if events:
+            await self._all_of(lambda c: (0, forget_facets(c)))
         if self._bounds.bytes is not None:
             while await self._reader.read(self._store.used_bytes) > self._bounds.bytes:
                 deleted, others = await self._chunk(lambda c: delete_oldest(c, now_us()))
