@@ -165,8 +165,7 @@ _RESTORE_NOTE = (
 )
 
 # See ``facets``. Triggers write it, so that no event comes in without; '' stands for NULL, which
-# would not be unique. Of 10,000 ids that have a combination the last is not noted exactly:
-# ``LAST_ID_LAG`` in the schema says so to retention.
+# would not be unique. To spare writes, last_id is behind by up to 10,000: ``LAST_ID_LAG``.
 _NOTE_FACET = """
     BEGIN
         INSERT INTO facets (hostname, type, method, region, host_group, severity, last_id)
