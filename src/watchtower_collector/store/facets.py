@@ -15,13 +15,15 @@ import sqlalchemy as sa
 
 from watchtower_collector.store.filters import later
 from watchtower_collector.store.schema import ANYTHING, FACETS
-from watchtower_collector.store.sqlite_steps import rows_within
+from watchtower_collector.store.sqlite_steps import Bound, rows_within
 
 if TYPE_CHECKING:
-    from watchtower_collector.store.filters import Filter, Values
+    from watchtower_collector.store.filters import Condition, Filter, Values
     from watchtower_collector.store.shape import Shape
 
 _COLUMNS = frozenset({"hostname", "type", "method", "region", "host_group", "severity"})
+# Looked up in the events themselves, unless these are read by time.
+IN_NO_INDEX = frozenset({"method", "region", "host_group", "severity"})
 # In steps of SQLite's machine: the combinations of some thousand hosts.
 _STEPS = 400_000
 _STATEMENTS = 64
@@ -47,10 +49,26 @@ def hosts_of(
     return hosts
 
 
+def without_implied(connection: sa.Connection, shape: Shape, values: Values) -> Shape:
+    """Return the shape without filters that each event of its hosts and types passes anyway.
+
+    Most hosts have one region, one group, and one severity. No index by host has them, so to look
+    at them is to look up each event. The shape must name its hosts.
+    """
+    filters = tuple(one for one in shape.filters if one.column in _COLUMNS)
+    if any(one.column in IN_NO_INDEX for one in filters):
+        (row,), _ = rows_within(connection, _implied(filters), values, None)
+        for one in filters:
+            if row.get(one.column) == 1:
+                shape = shape.without(one)
+    return shape
+
+
 def _read(
     connection: sa.Connection, filters: tuple[Filter, ...], values: Values, most: int
 ) -> list[str] | None:
-    rows, is_all = rows_within(connection, _hosts(filters), values | {"limit": most + 1}, _STEPS)
+    limit = {"limit": most + 1}
+    rows, is_all = rows_within(connection, _hosts(filters), values | limit, Bound(_STEPS))
     return [row["hostname"] for row in rows] if is_all and len(rows) <= most else None
 
 
@@ -60,9 +78,25 @@ def _hosts(filters: tuple[Filter, ...]) -> sa.Select[Any]:
     columns = FACETS.c
     limit: sa.BindParameter[int] = sa.bindparam("limit", type_=sa.Integer)
     statement = sa.select(columns.hostname).distinct().order_by(columns.hostname).limit(limit)
+    return statement.where(*(_may_match(one) for one in filters))
+
+
+@lru_cache(_STATEMENTS)
+def _implied(filters: tuple[Filter, ...]) -> sa.Select[Any]:
+    """Return the statement that says of each filter without an index whether all pass it."""
+    matching: list[sa.ColumnElement[Any]] = []
+    others = []
     for one in filters:
-        condition = one.condition(columns[one.column], later)
-        if one.column != "hostname":
-            condition |= columns.type == ANYTHING
-        statement = statement.where(condition)
-    return statement
+        if one.column in IN_NO_INDEX:
+            column = FACETS.c[one.column]
+            # '' stands for NULL here, which passes no filter.
+            passes = sa.and_(one.condition(column, later), column != "")
+            matching.append(sa.func.min(passes).label(one.column))
+        else:
+            others.append(_may_match(one))
+    return sa.select(*matching).where(*others)
+
+
+def _may_match(one: Filter) -> Condition:
+    condition = one.condition(FACETS.c[one.column], later)
+    return condition if one.column == "hostname" else condition | (FACETS.c.type == ANYTHING)

@@ -42,10 +42,6 @@ class Filter:
     ranges: tuple[bool, ...]
     """Whether each has an end."""
 
-    def is_ordered(self) -> bool:
-        """Return whether it is one value: its events are in the column's index by time."""
-        return self.values == 1 and not self.ranges
-
     def value_conditions(self, column: sa.ColumnElement[Any], bind: Bind) -> list[Condition]:
         """Return a condition for each value."""
         return [column == bind(self._name("is", n)) for n in range(self.values)]

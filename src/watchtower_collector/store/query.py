@@ -123,9 +123,9 @@ def page(
     """
     shape, values = _shape_of(query, after)
     found = Found(values | {"limit": limit}, limit)
-    for statement, steps in page_statements(connection, shape, found):
-        rows, is_all = rows_within(connection, statement, found.values, steps)
+    for statement, bound in page_statements(connection, shape, found):
+        rows, is_all = rows_within(connection, statement, found.values, bound)
         found.add(rows)
-        if len(found.rows) >= limit or (is_all and steps is not None):
+        if len(found.rows) >= limit or (is_all and bound is not None):
             break
     return found.rows

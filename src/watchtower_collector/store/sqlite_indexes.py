@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
-from watchtower_collector.store.facets import hosts_of
+from watchtower_collector.store.facets import IN_NO_INDEX, hosts_of, without_implied
 from watchtower_collector.store.filters import asked, later
 from watchtower_collector.store.schema import EVENTS
+from watchtower_collector.store.sqlite_steps import Bound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from watchtower_collector.store import Row
     from watchtower_collector.store.filters import Filter, Values
     from watchtower_collector.store.shape import Shape
+    from watchtower_collector.store.sqlite_steps import Statement
 
 # Which filter is rare nobody knows, so for a while each way is tried: a glance tells how soon it
 # would fill the page. Passing over the newest events does so when the filters are frequent, an
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 # to pass over an event, some ten to look one up, and 35 to read it.
 GLANCE = 6_000
 ATTEMPT = 100_000
-# So many values are read in turn, whatever number of events they have.
+# So many values are read at once, each in order.
 SHORT_LIST = 10
 # Those that do not rarely meet: then a filter with fewer events is still better read from its
 # index, where one costs what a hundred cost that are passed over.
@@ -80,6 +82,11 @@ class Found:
             last = rows[-1]
             self.values |= {"after_timestamp": last["timestamp"], "after_id": last["id"]}
 
+    def bound(self, glance: int, more: int) -> Bound:
+        """Return a bound with more steps if at a glance an attempt is likely to fill the page."""
+        enough = -(-self.values["limit"] * glance // ATTEMPT)
+        return Bound(glance, enough, more)
+
     def following(self, shape: Shape) -> Shape:
         """Return the shape of the question for what comes next."""
         return shape.of_later_page() if self.rows else shape
@@ -87,33 +94,32 @@ class Found:
 
 def page_statements(
     connection: sa.Connection, shape: Shape, found: Found
-) -> Iterator[tuple[sa.Select[Any], int | None]]:
+) -> Iterator[tuple[Statement, Bound | None]]:
     """Return statements that read a page one after the other, newest first, until it is full.
 
-    With each comes how many steps it may take: one with a bound, and not cut by it, has found all
+    With each comes the bound of its steps: one with a bound, and not cut by it, has found all
     that there is. What they bring is added to ``found`` meanwhile.
     """
     indexed = [one for one in shape.filters if one.column in INDEXES]
-    # One value has fewer events than a range, as a rule, and they are read in order.
-    ordered = [one for one in indexed if one.is_ordered()]
-    others = [one for one in indexed if not one.is_ordered()]
+    # A few values have fewer events than a range, as a rule, and they are read in order.
+    ordered = [one for one in indexed if _is_short_list(one)]
+    others = [one for one in indexed if not _is_short_list(one)]
     filters = ordered + others
     if not shape.filters and not shape.text:
         yield _by_time(shape), None
         return
-    if len(shape.filters) == 1 and not shape.text and filters and _is_short_list(filters[0]):
-        yield _by_index(shape, filters[0]), None
+    if len(shape.filters) == 1 and not shape.text and ordered:
+        yield _by_index(shape, ordered[0]), None
         return
     if ordered:
-        yield _by_index(shape, ordered[0]), GLANCE
-        if _promises(found, 0, GLANCE):
-            yield _by_index(found.following(shape), ordered[0]), ATTEMPT
+        # Where labels must be looked up event by event, facets may know better.
+        is_costly = any(one.column in IN_NO_INDEX for one in shape.filters)
+        yield _by_index(shape, ordered[0]), found.bound(GLANCE, 0 if is_costly else ATTEMPT)
     before = len(found.rows)
     # Where no index helps, this is likely to be the way, and the index of time has all it takes.
-    steps = GLANCE if filters or shape.text else ATTEMPT
-    yield _by_time(found.following(shape)), steps
-    is_promising = _promises(found, before, steps)
-    if not is_promising:
+    bound = found.bound(GLANCE if filters or shape.text else ATTEMPT, 2 * ATTEMPT)
+    yield _by_time(found.following(shape)), bound
+    if len(found.rows) - before < bound.enough:
         hosts = hosts_of(connection, shape, found.values, SHORT_LIST)
         if hosts == []:
             return
@@ -121,22 +127,24 @@ def page_statements(
             # They stand for the filter by hostname, if any: it was among those asked of facets.
             one, names = asked("hostname", hosts)
             found.values |= names
-            shape = shape.with_column(one)
+            shape = without_implied(connection, shape.with_column(one), found.values)
             filters, ordered = [one, *_of_others(one, filters)], _of_others(one, ordered)
-            yield _by_index(found.following(shape), one), 2 * ATTEMPT
-        for one in ordered:
-            yield _by_index(found.following(shape), one), ATTEMPT
+            yield _by_index(found.following(shape), one), Bound(2 * ATTEMPT)
+        for n, one in enumerate(ordered):
+            # The first is likely the rarest.
+            steps = ATTEMPT if n or hosts else 2 * ATTEMPT
+            yield _by_index(found.following(shape), one), Bound(steps)
         # All events of one must be read: too many, where some were soon found.
         for one in () if ordered or found.rows or hosts else others:
-            yield _by_index(found.following(shape), one), 4 * ATTEMPT
-    if filters or is_promising:
-        yield _by_time(found.following(shape)), 2 * ATTEMPT
+            yield _by_index(found.following(shape), one), Bound(4 * ATTEMPT)
+        if filters:
+            yield _by_time(found.following(shape)), Bound(2 * ATTEMPT)
     yield from _all_the_rest(connection, found.following(shape), filters, found)
 
 
 def _all_the_rest(
     connection: sa.Connection, shape: Shape, filters: Sequence[Filter], found: Found
-) -> Iterator[tuple[sa.Select[Any], int | None]]:
+) -> Iterator[tuple[Statement, Bound | None]]:
     """Return statements that read on to the end, however far it is."""
     rare = _rarer(connection, shape, filters, found.values)
     if rare is not None:
@@ -149,7 +157,7 @@ def _all_the_rest(
 
 def _forwards(
     connection: sa.Connection, shape: Shape, found: Found
-) -> Iterator[tuple[sa.Select[Any], int | None]]:
+) -> Iterator[tuple[Statement, Bound | None]]:
     """Return statements that read one stretch of time after the other, the newest first.
 
     Each is read forwards, and the newest of what matches is kept. Events lie in the file as they
@@ -171,13 +179,8 @@ def _forwards(
         length *= 2
 
 
-def _promises(found: Found, before: int, steps: int) -> bool:
-    """Return whether an attempt is likely to fill the page, by what was found in some steps."""
-    return (len(found.rows) - before) * ATTEMPT >= (found.limit - before) * steps
-
-
 def _is_short_list(one: Filter) -> bool:
-    """Return whether a page can be put together from one page of each value."""
+    """Return whether it is a few values: the events of each are in the index by time."""
     return one.values <= SHORT_LIST and not one.ranges
 
 
@@ -241,21 +244,18 @@ def _counts(shape: Shape, one: Filter) -> Sequence[sa.Select[Any]]:
 
 
 @lru_cache(_STATEMENTS)
-def _by_index(shape: Shape, one: Filter) -> sa.Select[Any]:
+def _by_index(shape: Shape, one: Filter) -> Statement:
     """Return the statement that reads a page from the index of one of the filters."""
     index, column = INDEXES[one.column], EVENTS.c[one.column]
     within, others = list(shape.within(EVENTS.c)), list(shape.without(one).matching(EVENTS.c))
-    if one.is_ordered():
-        statement = sa.select(EVENTS).where(one.condition(column, later), *within, *others)
-        return _by(index, statement).order_by(*NEWEST_FIRST).limit(_LIMIT)
+    if _is_short_list(one):
+        # The events of each value are in order, and SQLite merges them: no more are read.
+        events = _by(index, sa.select(EVENTS).where(*within, *others))
+        each = [events.where(value) for value in one.value_conditions(column, later)]
+        merged = sa.union_all(*each) if len(each) > 1 else each[0]
+        return merged.order_by(sa.desc("timestamp"), sa.desc("id")).limit(_LIMIT)
     keys = _by(index, sa.select(EVENTS.c.id, EVENTS.c.timestamp).where(*within))
     selects = [keys.where(part) for part in one.parts(column, later)]
-    if _is_short_list(one):
-        # The newest of each value: where all is found soon, most of its events are not read.
-        each = (keys.where(value, *others) for value in one.value_conditions(column, later))
-        newest = (value.order_by(*NEWEST_FIRST).limit(_LIMIT) for value in each)
-        selects = [sa.select(value.subquery()) for value in newest]
-        others = []
     found = (sa.union_all(*selects) if len(selects) > 1 else selects[0]).subquery()
     if not others:
         # Sorted as they stand in the index: only the events of the page are looked up.

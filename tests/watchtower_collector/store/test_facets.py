@@ -4,11 +4,12 @@ import sqlite3
 
 import pytest
 import sqlalchemy as sa
+from asked_statements import asked_for
 
 from watchtower_collector.store import facets, sqlite_indexes
 from watchtower_collector.store.matching import Texts
 from watchtower_collector.store.migrations import STEPS, migrate
-from watchtower_collector.store.query import EventQuery, page
+from watchtower_collector.store.query import EventQuery
 from watchtower_collector.store.retention import CHUNK, forget_facets
 from watchtower_collector.store.schema import EVENTS, FACETS, LAST_ID_LAG
 
@@ -37,15 +38,9 @@ def combinations(store):
     return [tuple(row) for row in store.read(lambda c: c.exec_driver_sql(COMBINATIONS).fetchall())]
 
 
-def asked_for(store, query, limit=100):
+def ask(store, query, limit=100):
     """Return the page, and the statements that were run for it."""
-    asked = []
-
-    def ask(connection):
-        sa.event.listen(connection, "before_cursor_execute", lambda *a: asked.append(a[2]))
-        return page(connection, query, None, limit)
-
-    return store.read(ask), asked
+    return store.read(lambda connection: asked_for(connection, query, limit=limit))
 
 
 def test_whichever_way_an_event_is_stored_it_is_known(store, make_row):
@@ -70,7 +65,7 @@ def test_what_there_is_not_is_not_looked_for(store, make_row):
         EventQuery(region=EU, type=SUDO),
         EventQuery(hostname=Texts(("web-1",)), type=Texts(("su",))),
     ):
-        found, asked = asked_for(store, query)
+        found, asked = ask(store, query)
         assert found == []
         assert "FROM facets" in asked[-1], query
 
@@ -79,16 +74,16 @@ def test_what_few_hosts_have_is_read_from_these(store, make_row):
     store.append([make_row(hostname=f"web-{n}", region="us") for n in range(20)])
     store.append([make_row(hostname="db-1", region="us"), make_row(hostname="db-1", region="eu")])
     query = EventQuery(region=EU, type=LOGIN)
-    found, asked = asked_for(store, query)
+    found, asked = ask(store, query)
     assert [(row["hostname"], row["region"]) for row in found] == [("db-1", "eu")]
     assert "INDEXED BY events_hostname" in asked[-1] + asked[-2]
     everywhere = EventQuery(region=Texts(("us",)), type=LOGIN)
-    found, asked = asked_for(store, everywhere)
+    found, asked = ask(store, everywhere)
     assert len(found) == 21
-    assert not any("hostname = ?" in statement for statement in asked)
+    assert not any("hostname = " in statement for statement in asked)
 
 
-def test_a_host_among_others_that_were_asked_for(store, make_row):
+def test_a_host_among_others_that_were_ask(store, make_row):
     """Its own filter gives way to the hosts, and none that was not asked for comes in."""
     for host in ("a-1", "a-2", "b-1"):
         store.append([make_row(hostname=host, region="eu"), make_row(hostname=host)])
@@ -97,7 +92,7 @@ def test_a_host_among_others_that_were_asked_for(store, make_row):
         (Texts(("a-1", "b-1")), {"a-1", "b-1"}),
         (Texts(prefixes=("a-",)), {"a-1", "a-2"}),
     ):
-        found, _ = asked_for(store, EventQuery(hostname=wanted, region=EU))
+        found, _ = ask(store, EventQuery(hostname=wanted, region=EU))
         assert sorted(row["hostname"] for row in found) == sorted(expected)
 
 
@@ -106,7 +101,7 @@ def test_hosts_that_narrow_nothing_are_not_read_from(store, make_row):
     for host in ("a-1", "a-2"):
         store.append([make_row(hostname=host, region="eu"), make_row(hostname=host)])
     for query in (EventQuery(region=EU), EventQuery(region=EU, text="a-")):
-        found, asked = asked_for(store, query)
+        found, asked = ask(store, query)
         assert {row["hostname"] for row in found} == {"a-1", "a-2"}
         assert not any("INDEXED BY events_hostname" in statement for statement in asked)
 
@@ -115,9 +110,67 @@ def test_the_host_that_was_asked_for_goes_behind_a_user(store, make_row):
     """Facets say that it is there: that is no reason to read it before what is likely rarer."""
     store.append([make_row(hostname="a-1"), make_row(hostname="a-2")])
     query = EventQuery(user=Texts(("x",)), hostname=Texts(("a-1",)), text="y")
-    _, asked = asked_for(store, query)
+    _, asked = ask(store, query)
     used = [index for s in asked for index in ("events_user", "events_hostname") if index in s]
     assert used[:3] == ["events_user", "events_user", "events_hostname"]
+
+
+def is_looked_at(store, query):
+    """Return the page, and whether the events of hosts were asked for their region."""
+    found, asked = ask(store, query)
+    reads = [one for one in asked if "BY events_hostname" in one and "count(" not in one]
+    (is_asked,) = {"AND events.region " in one or "WHERE events.region " in one for one in reads}
+    return found, is_asked
+
+
+@pytest.fixture
+def many(store, make_row):
+    """A store with hosts of another region, so that those of the tests are few."""
+    store.append([make_row(hostname=f"web-{n}", region="us") for n in range(20)])
+    return store
+
+
+def test_a_label_that_a_host_always_has_is_not_looked_at(many, make_row):
+    """No index by host has it: each event would be looked up."""
+    many.append([make_row(hostname="db-1", region="eu", type=type_) for type_ in ("login", "su")])
+    found, is_asked = is_looked_at(many, EventQuery(region=EU, type=LOGIN))
+    assert [row["type"] for row in found] == ["login"]
+    assert not is_asked
+
+
+@pytest.mark.parametrize("type_", ["login", "sudo"])
+def test_a_label_that_a_host_has_not_always_is_looked_at(many, make_row, type_):
+    many.append([make_row(hostname="db-1", region="eu"), make_row(hostname="db-2", region="eu")])
+    many.append([make_row(hostname="db-2", region="us", type=type_)])
+    found, is_asked = is_looked_at(many, EventQuery(region=EU, type=LOGIN))
+    assert [row["hostname"] for row in found] == ["db-2", "db-1"]
+    assert is_asked == (type_ == "login"), "what the host has of other types does not matter"
+
+
+def test_an_event_without_a_label_begins_with_nothing(many, make_row):
+    """``region=*`` wants those that have one."""
+    many.append([make_row(hostname="db-1", region="eu"), make_row(hostname="db-1")])
+    query = EventQuery(hostname=Texts(prefixes=("db-",)), region=Texts(prefixes=("",)))
+    found, is_asked = is_looked_at(many, query)
+    assert [row["region"] for row in found] == ["eu"]
+    assert is_asked
+
+
+def test_the_labels_of_a_host_with_too_many_combinations_are_looked_at(many, make_row):
+    rows = [make_row(hostname="db-1", method=f"made-up-{n}", region="eu") for n in range(600)]
+    many.append([*rows, make_row(hostname="db-1", region="mars")])
+    found, is_asked = is_looked_at(many, EventQuery(region=EU, type=LOGIN))
+    assert {row["region"] for row in found} == {"eu"}
+    assert is_asked
+
+
+def test_filters_that_are_implied_are_told_one_by_one(many, make_row):
+    for method in ("password", "publickey"):
+        many.append([make_row(hostname="db-1", region="eu", method=method)])
+    query = EventQuery(region=EU, method=Texts(("password",)))
+    found, is_asked = is_looked_at(many, query)
+    assert [row["method"] for row in found] == ["password"]
+    assert not is_asked
 
 
 def test_facets_that_are_not_read_soon_are_done_without(store, make_row, monkeypatch):
@@ -125,9 +178,9 @@ def test_facets_that_are_not_read_soon_are_done_without(store, make_row, monkeyp
     store.append([make_row(hostname="web-2", region="eu")])
     for steps, is_soon in ((facets._STEPS, True), (100, False)):
         monkeypatch.setattr(facets, "_STEPS", steps)
-        found, _ = asked_for(store, EventQuery(region=EU))
+        found, _ = ask(store, EventQuery(region=EU))
         assert [row["hostname"] for row in found] == ["web-2"]
-        found, asked = asked_for(store, EventQuery(region=Texts(("mars",))))
+        found, asked = ask(store, EventQuery(region=Texts(("mars",))))
         assert found == []
         assert ("FROM facets" in asked[-1]) == is_soon
 
@@ -139,12 +192,12 @@ def test_who_floods_facets_fills_no_disk_and_hides_nothing(store, make_row):
         store.append(rows)
     assert len(known(store)) == 1 + 501
     for method in ("made-up-0", "made-up-1199", "nothing-like-it"):
-        found, asked = asked_for(store, EventQuery(method=Texts((method,))))
+        found, asked = ask(store, EventQuery(method=Texts((method,))))
         assert [row["method"] for row in found] == [method] * (
             method in {"made-up-0", "made-up-1199"}
         )
         assert "FROM facets" not in asked[-1], "web-1 may have anything"
-    found, asked = asked_for(store, EventQuery(hostname=Texts(("web-2",)), method=Texts(("x",))))
+    found, asked = ask(store, EventQuery(hostname=Texts(("web-2",)), method=Texts(("x",))))
     assert found == []
     assert "FROM facets" in asked[-1], "what is known of others stays"
 
@@ -153,7 +206,7 @@ def test_labels_that_somebody_corrects_are_known(store, make_row):
     store.append([make_row(region="ue"), make_row(hostname="web-2")])
     correct = sa.update(EVENTS).where(EVENTS.c.region == "ue").values(region="eu")
     store.write(lambda c: c.execute(correct))
-    found, _ = asked_for(store, EventQuery(region=EU))
+    found, _ = ask(store, EventQuery(region=EU))
     assert [row["region"] for row in found] == ["eu"]
 
 

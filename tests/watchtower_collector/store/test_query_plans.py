@@ -1,19 +1,21 @@
 """Every index is needed by a query, and every question is answered from its index."""
 
 import math
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from asked_statements import asked_for
 
 from watchtower_collector.addresses import network_range
 from watchtower_collector.store import sqlite_indexes
 from watchtower_collector.store.following import select_step
 from watchtower_collector.store.matching import Texts
-from watchtower_collector.store.query import EventQuery, Position, page
+from watchtower_collector.store.query import EventQuery, Position
 from watchtower_collector.store.schema import EVENTS
-from watchtower_collector.store.sqlite_steps import end_at
+from watchtower_collector.store.sqlite_steps import driver, end_at
 from watchtower_collector.store.stats import StatsQuery, select_totals
 
 SINCE = {"since": 1}
@@ -76,29 +78,25 @@ def no_time_to_try(monkeypatch):
     monkeypatch.setattr(sqlite_indexes, "ATTEMPT", 1)
 
 
-def asked_for(connection, query, after=None, limit=100):
-    """Return the statements that read a page, with their parameters."""
-    asked = []
+def statements_for(connection, query, after=None, limit=100):
+    """Return the statements that read a page."""
+    return asked_for(connection, query, after, limit)[1]
 
-    def note(_connection, _cursor, statement, parameters, *_):
-        asked.append((statement, parameters))
 
-    sa.event.listen(connection, "before_cursor_execute", note)
-    page(connection, query, after, limit)
-    sa.event.remove(connection, "before_cursor_execute", note)
-    return asked
+def explained(connection, statement):
+    return "\n".join(
+        step[-1] for step in driver(connection).execute(f"EXPLAIN QUERY PLAN {statement}")
+    )
 
 
 def plan(connection, query, after=None, which=-1):
     """Return how one of the statements is run that read a page, the last if not told which."""
-    statement, parameters = asked_for(connection, query, after)[which]
-    steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-    return "\n".join(step[-1] for step in steps)
+    return explained(connection, statements_for(connection, query, after)[which])
 
 
 def stretches(connection, query):
-    """Return the statements that read a page forwards, with their parameters."""
-    return [one for one in asked_for(connection, query) if "ORDER BY +" in one[0]]
+    """Return the statements that read a page forwards."""
+    return [one for one in statements_for(connection, query) if "ORDER BY +" in one]
 
 
 @pytest.mark.parametrize("after", [None, Position(2**60, 5)], ids=["first page", "later page"])
@@ -135,22 +133,22 @@ def test_a_frequent_filter_is_decided_as_time_goes_back(connection, monkeypatch,
 )
 def test_free_text_is_looked_for_as_time_goes_on(connection, monkeypatch, query):
     monkeypatch.setattr(sqlite_indexes, "MANY", 10)
-    ((statement, parameters),) = stretches(connection, replace(query, text="x"))
-    steps = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).all()
-    plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
-    assert "INDEX events_time (timestamp>? AND timestamp<?)" in plan[0][-1]
-    assert "Next" in {step.opcode for step in steps}
-    assert "Prev" not in {step.opcode for step in steps}, "it is read backwards"
+    (statement,) = stretches(connection, replace(query, text="x"))
+    plan = explained(connection, statement)
+    assert "INDEX events_time (timestamp>? AND timestamp<?)" in plan
+    opcodes = {step[1] for step in driver(connection).execute(f"EXPLAIN {statement}")}
+    assert "Next" in opcodes
+    assert "Prev" not in opcodes, "it is read backwards"
 
 
 @pytest.mark.parametrize(("query", "_index"), SORTED.values(), ids=SORTED.keys())
 def test_nothing_is_counted_where_the_newest_events_fill_the_page(
     connection, monkeypatch, query, _index
 ):
-    assert any("count(" in statement for statement, _ in asked_for(connection, query))
+    assert any("count(" in one for one in statements_for(connection, query))
     monkeypatch.setattr(sqlite_indexes, "GLANCE", 10_000)
-    (asked,) = asked_for(connection, query, limit=1)
-    assert "INDEXED BY events_time" in asked[0]
+    (asked,) = statements_for(connection, query, limit=1)
+    assert "INDEXED BY events_time" in asked
 
 
 @pytest.mark.parametrize(("attempt", "counts"), [(5_000, False), (100, True)])
@@ -159,16 +157,16 @@ def test_nothing_is_counted_where_a_glance_finds_enough(connection, monkeypatch,
     monkeypatch.setattr(sqlite_indexes, "GLANCE", 400)
     monkeypatch.setattr(sqlite_indexes, "ATTEMPT", attempt)
     query = EventQuery(user=ROOT, type=Texts(("login",)))
-    asked = [statement for statement, _ in asked_for(connection, query, limit=20)]
+    asked = statements_for(connection, query, limit=20)
     assert any("count(" in statement for statement in asked) == counts
     if not counts:
-        assert len(asked) == 2
+        assert len(asked) == 1
 
 
 @pytest.mark.parametrize(("query", "index"), SORTED.values(), ids=SORTED.keys())
 def test_an_attempt_with_an_index_may_be_all_it_takes(connection, monkeypatch, query, index):
     monkeypatch.setattr(sqlite_indexes, "ATTEMPT", 10_000)
-    asked = [statement for statement, _ in asked_for(connection, query)]
+    asked = statements_for(connection, query)
     assert len([statement for statement in asked if "FROM facets" not in statement]) == 2
     assert index in plan(connection, query)
 
@@ -183,12 +181,13 @@ def test_of_several_filters_a_rare_one_is_read(connection, monkeypatch):
     assert "events_time" in plan(connection, EventQuery(sources=NETWORK, type=login, text="x"))
 
 
-def test_a_few_values_are_read_in_turn(connection):
+def test_a_few_values_are_merged_as_they_are_read(connection):
     query = EventQuery(user=Texts(("root", "user1", "user2")), **SINCE)
     for after in (None, Position(2**60, 5)):
         steps = plan(connection, query, after)
-        assert steps.count("COVERING INDEX events_user (user=? AND timestamp>?") == 3
-        assert "events_time" not in steps
+        assert steps.count("INDEX events_user (user=? AND timestamp>?") == 3
+        assert "MERGE" in steps
+        assert "TEMP B-TREE" not in steps, "all that each value has is read for one page"
 
 
 def test_a_later_page_starts_where_the_one_before_ended(connection):
@@ -198,6 +197,11 @@ def test_a_later_page_starts_where_the_one_before_ended(connection):
     assert "events_time (timestamp<?)" in steps
 
 
+def times_in(statement):
+    found = re.search(r"timestamp >= (-?\d+) AND events.timestamp < (-?\d+)", statement)
+    return int(found[1]), int(found[2])
+
+
 def test_stretches_double_and_pass_over_time_without_events(store, make_row):
     begin = datetime(1990, 1, 1, tzinfo=UTC)
     far = 70 * 365 * 24
@@ -205,7 +209,7 @@ def test_stretches_double_and_pass_over_time_without_events(store, make_row):
         store.append([make_row(timestamp=(begin + timedelta(hours=hour)).isoformat())])
     with store._read_engine.begin() as connection:
         end_at(connection, math.inf)
-        read = [values[:2] for _, values in stretches(connection, EventQuery(text="nowhere"))]
+        read = [times_in(one) for one in stretches(connection, EventQuery(text="nowhere"))]
     hour, zero = 3_600_000_000, round(begin.timestamp()) * 1_000_000
     assert [(since - zero) // hour for since, _ in read] == [far - 1, 6, 1, -8]
     assert [until for _, until in read[1:]] == [since for since, _ in read[:-1]]
