@@ -119,7 +119,8 @@ def page_statements(
     # Where no index helps, this is likely to be the way, and the index of time has all it takes.
     bound = found.bound(GLANCE if filters or shape.text else ATTEMPT, 2 * ATTEMPT)
     yield _by_time(found.following(shape)), bound
-    if len(found.rows) - before < bound.enough:
+    found_by_time = len(found.rows) - before
+    if found_by_time < bound.enough:
         hosts = hosts_of(connection, shape, found.values, SHORT_LIST)
         if hosts == []:
             return
@@ -134,8 +135,9 @@ def page_statements(
             # The first is likely the rarest.
             steps = ATTEMPT if n or hosts else 2 * ATTEMPT
             yield _by_index(found.following(shape), one), Bound(steps)
-        # All events of one must be read: too many, where some were soon found.
-        for one in () if ordered or found.rows or hosts else others:
+        # All events of one must be read. Where more were found at a glance, that takes longer.
+        is_rare = 2 * found_by_time < bound.enough
+        for one in others if is_rare and not (ordered or hosts) else ():
             yield _by_index(found.following(shape), one), Bound(4 * ATTEMPT)
         if filters:
             yield _by_time(found.following(shape)), Bound(2 * ATTEMPT)

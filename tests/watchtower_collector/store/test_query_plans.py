@@ -163,6 +163,34 @@ def test_nothing_is_counted_where_a_glance_finds_enough(connection, monkeypatch,
         assert len(asked) == 1
 
 
+def test_labels_are_asked_of_facets_before_many_events_are_looked_up(connection, monkeypatch):
+    monkeypatch.setattr(sqlite_indexes, "GLANCE", 400)
+    monkeypatch.setattr(sqlite_indexes, "ATTEMPT", 5_000)
+    query = EventQuery(user=ROOT, region=EU)
+    asked = statements_for(connection, query, limit=20)
+    assert "BY events_user" in asked[0]
+    assert "BY events_time" in asked[1]
+
+
+def test_the_first_index_has_twice_the_time(connection, monkeypatch):
+    """The user has 31 events, none flagged: to look at each takes six steps."""
+    monkeypatch.setattr(sqlite_indexes, "ATTEMPT", 140)
+    asked = statements_for(connection, EventQuery(user=ROOT, flagged=True))
+    assert not any("count(" in statement for statement in asked)
+
+
+@pytest.mark.parametrize(("attempt", "by_index"), [(3_000, False), (1_200, True)])
+def test_a_range_that_is_not_so_rare_is_not_read_as_a_whole(
+    connection, monkeypatch, attempt, by_index
+):
+    """A glance finds ten of its events: as many as fill the page soon, or a third of that."""
+    monkeypatch.setattr(sqlite_indexes, "GLANCE", 400)
+    monkeypatch.setattr(sqlite_indexes, "ATTEMPT", attempt)
+    asked = statements_for(connection, EventQuery(hostname=WEB))
+    reads = [one for one in asked if "count(" not in one and "FROM facets" not in one]
+    assert ("BY events_hostname" in reads[1]) == by_index
+
+
 @pytest.mark.parametrize(("query", "index"), SORTED.values(), ids=SORTED.keys())
 def test_an_attempt_with_an_index_may_be_all_it_takes(connection, monkeypatch, query, index):
     monkeypatch.setattr(sqlite_indexes, "ATTEMPT", 10_000)
