@@ -16,14 +16,12 @@ import statistics
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING
 
 import httpx
 from event_database import event_database
 from questions import Question, Questions
 
-from watchtower_collector.routes.parameters import EventParameters
 from watchtower_collector.store.cursor import encode_cursor
 from watchtower_collector.store.query import Position, page
 from watchtower_collector.store.sqlite import SQLiteStore
@@ -59,13 +57,7 @@ def by_hand(connection: sqlite3.Connection, question: Question, after: Position 
 
 def by_store(store: SQLiteStore, question: Question, after: Position | None) -> int:
     """Ask the store's page likewise."""
-    given: dict[str, Any] = {}
-    for name, value in parse_qsl(question.query):
-        known = given.get(name)
-        is_single = name in {"since", "until", "q", "flagged"}
-        given[name] = value if is_single else [*(known or []), value]
-    query = EventParameters.model_validate(given).query()
-    return len(store.read(lambda connection: page(connection, query, after, LIMIT)))
+    return len(store.read(lambda connection: page(connection, question.events, after, LIMIT)))
 
 
 def by_http(client: httpx.Client, question: Question, after: Position | None) -> int:

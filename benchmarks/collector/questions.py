@@ -7,9 +7,9 @@ indexes: which filter is rare, which is frequent.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from event_database import (
@@ -23,8 +23,12 @@ from event_database import (
     Fleet,
 )
 
+from watchtower_collector.routes.parameters import EventParameters
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from watchtower_collector.store.query import EventQuery
 
 TIME, BY_USER, BY_HOST = "events_time", "events_user", "events_hostname"
 BY_SOURCE, BY_TYPE = "events_source", "events_type"
@@ -40,6 +44,16 @@ class Question:
     values: tuple[object, ...]
     is_sorted: bool = False
     """Whether the SQL by hand sorts what it finds, as the index is not in order."""
+    events: EventQuery = field(init=False)
+    """The same as the store takes it."""
+
+    def __post_init__(self) -> None:
+        given: dict[str, Any] = {}
+        for name, value in self.parameters:
+            is_single = name in {"since", "until", "q", "flagged"}
+            given[name] = value if is_single else [*given.get(name, ()), value]
+        query = EventParameters.model_validate(given).query()
+        object.__setattr__(self, "events", query)  # how a frozen dataclass sets what it computes
 
     @property
     def query(self) -> str:
