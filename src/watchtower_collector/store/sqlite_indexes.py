@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from watchtower_collector.store.facets import IN_NO_INDEX, hosts_of, without_implied
 from watchtower_collector.store.filters import asked, later
 from watchtower_collector.store.schema import EVENTS
-from watchtower_collector.store.sqlite_steps import Bound
+from watchtower_collector.store.sqlite_steps import Bound, rows_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -172,10 +172,10 @@ def _forwards(
     found.values.setdefault("until", _EVER[1])
     length = STRETCH
     while True:
-        newest = connection.execute(_newest(shape), found.values | {"since": begin}).scalar()
-        if newest is None:
+        newest, _ = rows_within(connection, _newest(shape), found.values | {"since": begin}, None)
+        if not newest:
             return
-        found.values["since"] = max(begin, newest - length)
+        found.values["since"] = max(begin, newest[0]["timestamp"] - length)
         yield _by_stretch(found.following(shape)), None
         found.values["until"] = found.values["since"]
         length *= 2
@@ -198,7 +198,8 @@ def _rarer(
     for one in filters:
         found = 0
         for count in _counts(shape, one):
-            found += connection.execute(count, values | {"most": MANY - found}).scalar_one()
+            (row,), _ = rows_within(connection, count, values | {"most": MANY - found}, None)
+            found += row["events"]
             if found >= MANY:
                 break
         else:
@@ -242,7 +243,10 @@ def _counts(shape: Shape, one: Filter) -> Sequence[sa.Select[Any]]:
         # Of values the index finds those of the time; of a range it would read the rest, too.
         parts[0] = sa.and_(parts[0], *shape.within(EVENTS.c))
     some = (_by(INDEXES[one.column], sa.select(EVENTS.c.id).where(part)) for part in parts)
-    return [sa.select(sa.func.count()).select_from(s.limit(_MOST).subquery()) for s in some]
+    return [
+        sa.select(sa.func.count().label("events")).select_from(s.limit(_MOST).subquery())
+        for s in some
+    ]
 
 
 @lru_cache(_STATEMENTS)
