@@ -110,7 +110,7 @@ def _prepare(dialect: sa.Dialect, statement: Statement) -> _Prepared:
     return _Prepared(
         text=str(compiled),
         parameters=tuple(compiled.positiontup or ()),
-        own=dict(compiled.params),
+        own={name: value for name, value in compiled.params.items() if value is not None},
         columns=tuple(columns.keys()),
         booleans=tuple(name for name, one in columns.items() if isinstance(one.type, sa.Boolean)),
     )

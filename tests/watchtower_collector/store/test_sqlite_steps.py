@@ -83,3 +83,9 @@ def test_another_error_is_no_interrupt(filled):
     broken = sa.select(sa.text("1 FROM nowhere"))
     with pytest.raises(StoreUnavailableError, match="no such table: nowhere"):
         filled.read(lambda c: rows_within(c, broken, {}, Bound(1_000)))
+
+
+def test_a_parameter_without_a_value_is_a_mistake(filled):
+    """As NULL it would match nothing, and hide what there is."""
+    with pytest.raises(KeyError, match="after"):
+        filled.read(lambda c: rows_within(c, EVENTS_BY_ID, {}, None))
