@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = frozenset({"hostname", "type", "method", "region", "host_group", "severity"})
 # Looked up in the events themselves, unless these are read by time.
-IN_NO_INDEX = frozenset({"method", "region", "host_group", "severity"})
+_IN_NO_INDEX = frozenset({"method", "region", "host_group", "severity"})
 # In steps of SQLite's machine: the combinations of some thousand hosts.
 _STEPS = 400_000
 _STATEMENTS = 64
@@ -56,7 +56,7 @@ def without_implied(connection: sa.Connection, shape: Shape, values: Values) -> 
     at them is to look up each event. The shape must name its hosts.
     """
     filters = tuple(one for one in shape.filters if one.column in _COLUMNS)
-    if any(one.column in IN_NO_INDEX for one in filters):
+    if any(one.column in _IN_NO_INDEX for one in filters):
         (row,), _ = rows_within(connection, _implied(filters), values, None)
         for one in filters:
             if row.get(one.column) == 1:
@@ -87,7 +87,7 @@ def _implied(filters: tuple[Filter, ...]) -> sa.Select[Any]:
     matching: list[sa.ColumnElement[Any]] = []
     others = []
     for one in filters:
-        if one.column in IN_NO_INDEX:
+        if one.column in _IN_NO_INDEX:
             column = FACETS.c[one.column]
             # '' stands for NULL here, which passes no filter.
             passes = sa.and_(one.condition(column, later), column != "")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
-from watchtower_collector.store.facets import IN_NO_INDEX, hosts_of, without_implied
+from watchtower_collector.store.facets import hosts_of, without_implied
 from watchtower_collector.store.filters import asked, later
 from watchtower_collector.store.schema import EVENTS
 from watchtower_collector.store.sqlite_steps import Bound, rows_within
@@ -34,8 +34,12 @@ GLANCE = 6_000
 ATTEMPT = 100_000
 # So many values are read at once, each in order.
 SHORT_LIST = 10
+# To look an event up takes as long as to pass over so many: it may lie anywhere.
+LOOK_UP = 50
+# Filters with fewer events than that may be read as a whole before the events are passed over.
+FEW = 5_000
 # Those that do not rarely meet: then a filter with fewer events is still better read from its
-# index, where one costs what a hundred cost that are passed over.
+# index.
 MANY = 100_000
 BY_TIME = "events_time"
 # In each of them the events of one value are by time.
@@ -45,6 +49,8 @@ INDEXES = {
     "hostname": "events_hostname",
     "type": "events_type",
 }
+# What else stands in the index of a column.
+_ALSO = {"source_addr": {"type"}, "user": {"type"}, "hostname": {"type"}, "type": set()}
 NEWEST_FIRST = (EVENTS.c.timestamp.desc(), EVENTS.c.id.desc())
 # As terms that no index has, so that SQLite sorts, and does not read backwards to save it.
 _SORTED = sa.text("+events.timestamp DESC, +events.id DESC")
@@ -83,8 +89,8 @@ class Found:
             self.values |= {"after_timestamp": last["timestamp"], "after_id": last["id"]}
 
     def bound(self, glance: int, more: int) -> Bound:
-        """Return a bound with more steps if at a glance an attempt is likely to fill the page."""
-        enough = -(-self.values["limit"] * glance // ATTEMPT)
+        """Return a bound with more steps if at a glance the page is likely filled within these."""
+        enough = -(-self.values["limit"] * glance // (glance + more))
         return Bound(glance, enough, more)
 
     def following(self, shape: Shape) -> Shape:
@@ -111,16 +117,18 @@ def page_statements(
     if len(shape.filters) == 1 and not shape.text and ordered:
         yield _by_index(shape, ordered[0]), None
         return
-    if ordered:
-        # Where labels must be looked up event by event, facets may know better.
-        is_costly = any(one.column in IN_NO_INDEX for one in shape.filters)
-        yield _by_index(shape, ordered[0]), found.bound(GLANCE, 0 if is_costly else ATTEMPT)
+    # Where an index has all that is asked for, events need not be looked up in another.
+    covered = [one for one in filters if _is_covered(shape, one)]
+    for one in ordered:
+        if one in covered:
+            yield _by_index(found.following(shape), one), found.bound(GLANCE, 3 * ATTEMPT)
+        elif not covered:
+            yield _by_index(found.following(shape), one), found.bound(GLANCE, 4 * GLANCE)
     before = len(found.rows)
     # Where no index helps, this is likely to be the way, and the index of time has all it takes.
     bound = found.bound(GLANCE if filters or shape.text else ATTEMPT, 2 * ATTEMPT)
     yield _by_time(found.following(shape)), bound
-    found_by_time = len(found.rows) - before
-    if found_by_time < bound.enough:
+    if len(found.rows) - before < bound.enough:
         hosts = hosts_of(connection, shape, found.values, SHORT_LIST)
         if hosts == []:
             return
@@ -129,18 +137,12 @@ def page_statements(
             one, names = asked("hostname", hosts)
             found.values |= names
             shape = without_implied(connection, shape.with_column(one), found.values)
-            filters, ordered = [one, *_of_others(one, filters)], _of_others(one, ordered)
+            filters = [one, *(other for other in filters if other.column != "hostname")]
+        for one in _cheapest_first(connection, shape, filters, found.values):
             yield _by_index(found.following(shape), one), Bound(2 * ATTEMPT)
-        for n, one in enumerate(ordered):
-            # The first is likely the rarest.
-            steps = ATTEMPT if n or hosts else 2 * ATTEMPT
-            yield _by_index(found.following(shape), one), Bound(steps)
-        # All events of one must be read. Where more were found at a glance, that takes longer.
-        is_rare = 2 * found_by_time < bound.enough
-        for one in others if is_rare and not (ordered or hosts) else ():
-            yield _by_index(found.following(shape), one), Bound(4 * ATTEMPT)
-        if filters:
-            yield _by_time(found.following(shape)), Bound(2 * ATTEMPT)
+    if filters:
+        # A tenth of the page, and the rest of it is likely found sooner than anything is counted.
+        yield _by_time(found.following(shape)), found.bound(2 * ATTEMPT, 18 * ATTEMPT)
     yield from _all_the_rest(connection, found.following(shape), filters, found)
 
 
@@ -186,9 +188,24 @@ def _is_short_list(one: Filter) -> bool:
     return one.values <= SHORT_LIST and not one.ranges
 
 
-def _of_others(one: Filter, filters: Sequence[Filter]) -> list[Filter]:
-    """Return those of the filters that are of other columns than ``one``."""
-    return [other for other in filters if other.column != one.column]
+def _is_covered(shape: Shape, one: Filter) -> bool:
+    """Return whether the index of a filter has all columns that are asked for."""
+    others = {other.column for other in shape.filters} - {one.column}
+    return others <= _ALSO[one.column] and not shape.text
+
+
+def _cheapest_first(
+    connection: sa.Connection, shape: Shape, filters: Sequence[Filter], values: Values
+) -> Sequence[Filter]:
+    """Return the filters whose events may be read as a whole, those that take least time first."""
+    costs = {}
+    for one in filters:
+        count = _events_of(connection, shape, one, values, FEW)
+        if _is_covered(shape, one):
+            costs[one] = count
+        elif count < FEW:
+            costs[one] = count * LOOK_UP
+    return sorted(costs, key=costs.__getitem__)
 
 
 def _rarer(
@@ -196,15 +213,22 @@ def _rarer(
 ) -> Filter | None:
     """Return the first filter that has not many events; of a range, those of any time count."""
     for one in filters:
-        found = 0
-        for count in _counts(shape, one):
-            (row,), _ = rows_within(connection, count, values | {"most": MANY - found}, None)
-            found += row["events"]
-            if found >= MANY:
-                break
-        else:
+        if _events_of(connection, shape, one, values, MANY) < MANY:
             return one
     return None
+
+
+def _events_of(
+    connection: sa.Connection, shape: Shape, one: Filter, values: Values, most: int
+) -> int:
+    """Return how many events pass a filter, at most so many."""
+    found = 0
+    for count in _counts(shape, one):
+        (row,), _ = rows_within(connection, count, values | {"most": most - found}, None)
+        found += row["events"]
+        if found >= most:
+            break
+    return found
 
 
 def _by(index: str, statement: sa.Select[Any]) -> sa.Select[Any]:
@@ -261,6 +285,8 @@ def _by_index(shape: Shape, one: Filter) -> Statement:
         merged = sa.union_all(*each) if len(each) > 1 else each[0]
         return merged.order_by(sa.desc("timestamp"), sa.desc("id")).limit(_LIMIT)
     keys = _by(index, sa.select(EVENTS.c.id, EVENTS.c.timestamp).where(*within))
+    if _is_covered(shape, one):
+        keys, others = keys.where(*others), []
     selects = [keys.where(part) for part in one.parts(column, later)]
     found = (sa.union_all(*selects) if len(selects) > 1 else selects[0]).subquery()
     if not others:

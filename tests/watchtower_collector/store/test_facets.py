@@ -106,15 +106,6 @@ def test_hosts_that_narrow_nothing_are_not_read_from(store, make_row):
         assert not any("INDEXED BY events_hostname" in statement for statement in asked)
 
 
-def test_the_host_that_was_asked_for_goes_behind_a_user(store, make_row):
-    """Facets say that it is there: that is no reason to read it before what is likely rarer."""
-    store.append([make_row(hostname="a-1"), make_row(hostname="a-2")])
-    query = EventQuery(user=Texts(("x",)), hostname=Texts(("a-1",)), text="y")
-    _, asked = ask(store, query)
-    used = [index for s in asked for index in ("events_user", "events_hostname") if index in s]
-    assert used[:3] == ["events_user", "events_user", "events_hostname"]
-
-
 def is_looked_at(store, query):
     """Return the page, and whether the events of hosts were asked for their region."""
     found, asked = ask(store, query)

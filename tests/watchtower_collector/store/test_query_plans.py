@@ -1,5 +1,6 @@
 """Every index is needed by a query, and every question is answered from its index."""
 
+import itertools
 import math
 import re
 from dataclasses import replace
@@ -163,39 +164,105 @@ def test_nothing_is_counted_where_a_glance_finds_enough(connection, monkeypatch,
         assert len(asked) == 1
 
 
-def test_labels_are_asked_of_facets_before_many_events_are_looked_up(connection, monkeypatch):
+def indexes_of(statements):
+    """Return the index of each statement that reads events."""
+    reads = (one for one in statements if "count(" not in one)
+    return [found[1] for one in reads if (found := re.search(r"INDEXED BY events_(\w+)", one))]
+
+
+LOGIN = Texts(("login",))
+
+
+@pytest.mark.parametrize(
+    ("query", "indexes"),
+    [
+        # The index of the user has the type as well: no event need be looked up.
+        (EventQuery(user=ROOT, type=LOGIN), ["user", "time"]),
+        (EventQuery(hostname=WEB, type=LOGIN), ["time"]),
+        # Neither has what the other one asks for.
+        (EventQuery(user=ROOT, hostname=WEB_1), ["user", "hostname", "time"]),
+        (EventQuery(user=ROOT, type=LOGIN, flagged=True), ["user", "type", "time"]),
+        (EventQuery(user=ROOT, type=LOGIN, text="x"), ["user", "type", "time"]),
+    ],
+)
+def test_which_ways_are_glanced_at(connection, query, indexes):
+    glances = list(
+        itertools.takewhile(lambda one: "facets" not in one, asked_of(connection, query))
+    )
+    assert indexes_of(glances) == indexes
+
+
+def asked_of(connection, query):
+    return statements_for(connection, query, limit=60)
+
+
+@pytest.mark.parametrize(
+    ("query", "goes_on"),
+    [
+        (EventQuery(user=ROOT, type=LOGIN), True),
+        (EventQuery(user=ROOT, region=EU), False),
+    ],
+)
+def test_where_events_are_looked_up_a_glance_must_find_more(
+    connection, monkeypatch, query, goes_on
+):
+    """It finds ten of 60, and to read the others by the index takes some 1,500 steps."""
     monkeypatch.setattr(sqlite_indexes, "GLANCE", 400)
     monkeypatch.setattr(sqlite_indexes, "ATTEMPT", 5_000)
-    query = EventQuery(user=ROOT, region=EU)
-    asked = statements_for(connection, query, limit=20)
-    assert "BY events_user" in asked[0]
-    assert "BY events_time" in asked[1]
+    asked = asked_of(connection, query)
+    assert indexes_of(asked[:2]) == (["user"] if goes_on else ["user", "time"])
 
 
-def test_the_first_index_has_twice_the_time(connection, monkeypatch):
-    """The user has 31 events, none flagged: to look at each takes six steps."""
-    monkeypatch.setattr(sqlite_indexes, "ATTEMPT", 140)
-    asked = statements_for(connection, EventQuery(user=ROOT, flagged=True))
-    assert not any("count(" in statement for statement in asked)
+def whole(connection, query):
+    """Return the indexes that are read as a whole: between what is counted first and by time."""
+    asked = asked_of(connection, query)
+    counted = next(n for n, one in enumerate(asked) if "count(" in one)
+    return list(itertools.takewhile(lambda index: index != "time", indexes_of(asked[counted:])))
 
 
-@pytest.mark.parametrize(("attempt", "by_index"), [(3_000, False), (1_200, True)])
-def test_a_range_that_is_not_so_rare_is_not_read_as_a_whole(
-    connection, monkeypatch, attempt, by_index
+def test_the_filter_with_the_fewest_events_is_read_first(connection, monkeypatch):
+    one_event, flagged = Texts(("web-7",)), {"flagged": True}
+    assert whole(connection, EventQuery(user=ROOT, hostname=one_event, **flagged)) == [
+        "hostname",
+        "user",
+    ]
+    # Too many to look each of them up.
+    monkeypatch.setattr(sqlite_indexes, "FEW", 20)
+    assert whole(connection, EventQuery(user=ROOT, hostname=one_event, **flagged)) == ["hostname"]
+    assert whole(connection, EventQuery(user=ROOT, **flagged)) == []
+    # They need not be.
+    assert whole(connection, EventQuery(user=ROOT, type=LOGIN)) == ["user"]
+
+
+def test_many_that_need_not_be_looked_up_go_before_some_that_must(connection, monkeypatch):
+    query = EventQuery(user=ROOT, type=Texts(("login", "x")))
+    assert whole(connection, query)[0] == "user"
+    monkeypatch.setattr(sqlite_indexes, "LOOK_UP", 0)
+    assert whole(connection, query)[0] == "type"
+
+
+def test_a_type_is_told_by_the_index_of_a_range(connection):
+    """Only events of the page are looked up."""
+    asked = asked_of(connection, EventQuery(sources=NETWORK, type=LOGIN))
+    keys, _, events = next(one for one in asked if "CROSS JOIN" in one).partition("CROSS JOIN")
+    assert "events.type = 'login'" in keys
+    assert "WHERE" not in events
+
+
+@pytest.mark.parametrize(("limit", "is_counted"), [(30, False), (1_000, True)])
+def test_nothing_is_counted_where_a_tenth_is_found_as_time_goes_back(
+    connection, monkeypatch, limit, is_counted
 ):
-    """A glance finds ten of its events: as many as fill the page soon, or a third of that."""
-    monkeypatch.setattr(sqlite_indexes, "GLANCE", 400)
-    monkeypatch.setattr(sqlite_indexes, "ATTEMPT", attempt)
-    asked = statements_for(connection, EventQuery(hostname=WEB))
-    reads = [one for one in asked if "count(" not in one and "FROM facets" not in one]
-    assert ("BY events_hostname" in reads[1]) == by_index
+    monkeypatch.setattr(sqlite_indexes, "FEW", 5)
+    monkeypatch.setattr(sqlite_indexes, "ATTEMPT", 300)
+    asked = statements_for(connection, EventQuery(hostname=WEB, flagged=False), limit=limit)
+    assert any(f"LIMIT {sqlite_indexes.MANY}" in one for one in asked) == is_counted
 
 
 @pytest.mark.parametrize(("query", "index"), SORTED.values(), ids=SORTED.keys())
 def test_an_attempt_with_an_index_may_be_all_it_takes(connection, monkeypatch, query, index):
     monkeypatch.setattr(sqlite_indexes, "ATTEMPT", 10_000)
-    asked = statements_for(connection, query)
-    assert len([statement for statement in asked if "FROM facets" not in statement]) == 2
+    assert len(indexes_of(statements_for(connection, query))) == 2
     assert index in plan(connection, query)
 
 
