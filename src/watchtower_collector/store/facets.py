@@ -58,9 +58,7 @@ def without_implied(connection: sa.Connection, shape: Shape, values: Values) -> 
     filters = tuple(one for one in shape.filters if one.column in _COLUMNS)
     if any(one.column in _IN_NO_INDEX for one in filters):
         (row,), _ = rows_within(connection, _implied(filters), values, None)
-        for one in filters:
-            if row.get(one.column) == 1:
-                shape = shape.without(one)
+        shape = shape.without(*(one for one in filters if row.get(one.column) == 1))
     return shape
 
 

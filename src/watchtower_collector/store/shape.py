@@ -69,9 +69,13 @@ class Shape:
         """Return the same for a later page."""
         return replace(self, after=True)
 
-    def without(self, one: Filter) -> Shape:
-        """Return the same without one of its filters."""
-        return replace(self, filters=tuple(other for other in self.filters if other != one))
+    def without(self, *some: Filter) -> Shape:
+        """Return the same without some of its filters."""
+        return replace(self, filters=tuple(one for one in self.filters if one not in some))
+
+    def without_filters(self) -> Shape:
+        """Return what it says of time."""
+        return replace(self, filters=(), text=False, escaped=False)
 
     def between(self) -> Shape:
         """Return the same with time bounded at both ends."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from watchtower_collector.store import Row
-    from watchtower_collector.store.filters import Filter, Values
+    from watchtower_collector.store.filters import Condition, Filter, Values
     from watchtower_collector.store.shape import Shape
     from watchtower_collector.store.sqlite_steps import Statement
 
@@ -38,6 +38,8 @@ SHORT_LIST = 10
 LOOK_UP = 50
 # Filters with fewer events than that may be read as a whole before the events are passed over.
 FEW = 5_000
+# In steps, for each filter.
+COUNTING = 100_000
 # Those that do not rarely meet: then a filter with fewer events is still better read from its
 # index.
 MANY = 100_000
@@ -188,8 +190,15 @@ def _is_short_list(one: Filter) -> bool:
     return one.values <= SHORT_LIST and not one.ranges
 
 
+def _split(shape: Shape, one: Filter) -> tuple[Sequence[Condition], Sequence[Condition]]:
+    """Return the conditions that the index of a filter has columns for, and the others."""
+    also = [other for other in shape.filters if other.column in _ALSO[one.column]]
+    inside = (other.condition(EVENTS.c[other.column], later) for other in also)
+    return list(inside), list(shape.without(one, *also).matching(EVENTS.c))
+
+
 def _is_covered(shape: Shape, one: Filter) -> bool:
-    """Return whether the index of a filter has all columns that are asked for."""
+    """Return whether the index of a filter has all that is asked for."""
     others = {other.column for other in shape.filters} - {one.column}
     return others <= _ALSO[one.column] and not shape.text
 
@@ -200,7 +209,7 @@ def _cheapest_first(
     """Return the filters whose events may be read as a whole, those that take least time first."""
     costs = {}
     for one in filters:
-        count = _events_of(connection, shape, one, values, FEW)
+        count = _sum(connection, _counts(shape, one), values, FEW, Bound(COUNTING))
         if _is_covered(shape, one):
             costs[one] = count
         elif count < FEW:
@@ -212,22 +221,27 @@ def _rarer(
     connection: sa.Connection, shape: Shape, filters: Sequence[Filter], values: Values
 ) -> Filter | None:
     """Return the first filter that has not many events; of a range, those of any time count."""
+    shape = shape.without_filters()
     for one in filters:
-        if _events_of(connection, shape, one, values, MANY) < MANY:
+        if _sum(connection, _counts(shape, one), values, MANY, None) < MANY:
             return one
     return None
 
 
-def _events_of(
-    connection: sa.Connection, shape: Shape, one: Filter, values: Values, most: int
+def _sum(
+    connection: sa.Connection,
+    counts: Sequence[sa.Select[Any]],
+    values: Values,
+    most: int,
+    bound: Bound | None,
 ) -> int:
-    """Return how many events pass a filter, at most so many."""
+    """Return what is counted, at most so many; that as well if a count does not end in time."""
     found = 0
-    for count in _counts(shape, one):
-        (row,), _ = rows_within(connection, count, values | {"most": most - found}, None)
-        found += row["events"]
+    for count in counts:
+        rows, is_all = rows_within(connection, count, values | {"most": most - found}, bound)
+        found += rows[0]["events"] if is_all else most
         if found >= most:
-            break
+            return most
     return found
 
 
@@ -261,12 +275,16 @@ def _newest(shape: Shape) -> sa.Select[Any]:
 
 @lru_cache(_STATEMENTS)
 def _counts(shape: Shape, one: Filter) -> Sequence[sa.Select[Any]]:
-    """Return statements that count the events of a filter, at most so many."""
-    parts = one.parts(EVENTS.c[one.column], later)
+    """Return statements that count the events of a filter, at most so many.
+
+    Of those that pass the others in its index, too: only these must be looked up.
+    """
+    column, also = EVENTS.c[one.column], _split(shape, one)[0]
+    parts = one.parts(column, later)
     if one.values:
         # Of values the index finds those of the time; of a range it would read the rest, too.
         parts[0] = sa.and_(parts[0], *shape.within(EVENTS.c))
-    some = (_by(INDEXES[one.column], sa.select(EVENTS.c.id).where(part)) for part in parts)
+    some = (_by(INDEXES[one.column], sa.select(EVENTS.c.id).where(part, *also)) for part in parts)
     return [
         sa.select(sa.func.count().label("events")).select_from(s.limit(_MOST).subquery())
         for s in some
@@ -277,16 +295,14 @@ def _counts(shape: Shape, one: Filter) -> Sequence[sa.Select[Any]]:
 def _by_index(shape: Shape, one: Filter) -> Statement:
     """Return the statement that reads a page from the index of one of the filters."""
     index, column = INDEXES[one.column], EVENTS.c[one.column]
-    within, others = list(shape.within(EVENTS.c)), list(shape.without(one).matching(EVENTS.c))
+    within, (also, others) = list(shape.within(EVENTS.c)), _split(shape, one)
     if _is_short_list(one):
         # The events of each value are in order, and SQLite merges them: no more are read.
-        events = _by(index, sa.select(EVENTS).where(*within, *others))
+        events = _by(index, sa.select(EVENTS).where(*within, *also, *others))
         each = [events.where(value) for value in one.value_conditions(column, later)]
         merged = sa.union_all(*each) if len(each) > 1 else each[0]
         return merged.order_by(sa.desc("timestamp"), sa.desc("id")).limit(_LIMIT)
-    keys = _by(index, sa.select(EVENTS.c.id, EVENTS.c.timestamp).where(*within))
-    if _is_covered(shape, one):
-        keys, others = keys.where(*others), []
+    keys = _by(index, sa.select(EVENTS.c.id, EVENTS.c.timestamp).where(*within, *also))
     selects = [keys.where(part) for part in one.parts(column, later)]
     found = (sa.union_all(*selects) if len(selects) > 1 else selects[0]).subquery()
     if not others:

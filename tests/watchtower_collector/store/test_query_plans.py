@@ -241,12 +241,38 @@ def test_many_that_need_not_be_looked_up_go_before_some_that_must(connection, mo
     assert whole(connection, query)[0] == "type"
 
 
-def test_a_type_is_told_by_the_index_of_a_range(connection):
-    """Only events of the page are looked up."""
-    asked = asked_of(connection, EventQuery(sources=NETWORK, type=LOGIN))
+@pytest.mark.parametrize("others", [{}, {"flagged": True}])
+def test_a_type_is_told_by_the_index_of_a_range(connection, others):
+    """Events of other types are not looked up."""
+    asked = asked_of(connection, EventQuery(sources=NETWORK, type=LOGIN, **others))
     keys, _, events = next(one for one in asked if "CROSS JOIN" in one).partition("CROSS JOIN")
     assert "events.type = 'login'" in keys
-    assert "WHERE" not in events
+    assert "events.type = 'login'" not in events
+    assert ("WHERE" in events) == bool(others)
+
+
+@pytest.mark.parametrize(("type_", "indexes"), [("login", []), ("sudo", ["user"])])
+def test_only_events_that_must_be_looked_up_are_counted(
+    connection, store, make_row, monkeypatch, type_, indexes
+):
+    """The user has many events, but none of one of the types."""
+    store.append([make_row(hostname=f"web-{n}", type="sudo") for n in range(11)])
+    monkeypatch.setattr(sqlite_indexes, "FEW", 20)
+    types = Texts((type_, *(f"x{n}" for n in range(10))))
+    assert whole(connection, EventQuery(user=ROOT, type=types, flagged=True))[:1] == indexes
+
+
+def test_what_is_read_to_the_end_is_counted_as_it_stands(connection):
+    """To pass over the other types may take longer than to look up what there is."""
+    asked = asked_of(connection, EventQuery(user=ROOT, type=LOGIN, flagged=True))
+    (count, *_) = [one for one in asked if f"LIMIT {sqlite_indexes.MANY}" in one]
+    assert "events.user = 'root'" in count
+    assert "events.type" not in count
+
+
+def test_counting_ends_in_time(connection, monkeypatch):
+    monkeypatch.setattr(sqlite_indexes, "COUNTING", 1)
+    assert whole(connection, EventQuery(user=ROOT, flagged=True)) == []
 
 
 @pytest.mark.parametrize(("limit", "is_counted"), [(30, False), (1_000, True)])
