@@ -251,15 +251,13 @@ def test_a_type_is_told_by_the_index_of_a_range(connection, others):
     assert ("WHERE" in events) == bool(others)
 
 
-@pytest.mark.parametrize(("type_", "indexes"), [("login", []), ("sudo", ["user"])])
-def test_only_events_that_must_be_looked_up_are_counted(
-    connection, store, make_row, monkeypatch, type_, indexes
-):
+def test_only_events_that_must_be_looked_up_are_counted(connection, store, make_row, monkeypatch):
     """The user has many events, but none of one of the types."""
     store.append([make_row(hostname=f"web-{n}", type="sudo") for n in range(11)])
     monkeypatch.setattr(sqlite_indexes, "FEW", 20)
-    types = Texts((type_, *(f"x{n}" for n in range(10))))
-    assert whole(connection, EventQuery(user=ROOT, type=types, flagged=True))[:1] == indexes
+    for type_, first in (("login", []), ("sudo", ["user"])):
+        types = Texts((type_, *(f"x{n}" for n in range(10))))
+        assert whole(connection, EventQuery(user=ROOT, type=types, flagged=True))[:1] == first
 
 
 def test_what_is_read_to_the_end_is_counted_as_it_stands(connection):
