@@ -209,10 +209,12 @@ def _cheapest_first(
     """Return the filters whose events may be read as a whole, those that take least time first."""
     costs = {}
     for one in filters:
-        count = _sum(connection, _counts(shape, one), values, FEW, Bound(COUNTING))
         if _is_covered(shape, one):
-            costs[one] = count
-        elif count < FEW:
+            # Tried in any case, so to count first would be to read twice.
+            costs[one] = FEW
+            continue
+        count = _sum(connection, _counts(shape, one), values, FEW, Bound(COUNTING))
+        if count < FEW:
             costs[one] = count * LOOK_UP
     return sorted(costs, key=costs.__getitem__)
 
