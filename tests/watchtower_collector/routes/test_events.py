@@ -45,6 +45,20 @@ def test_an_event_as_a_client_sees_it(client, repository, agent):
     assert event["received_at"].endswith("Z")
 
 
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ("json", '"flagged":true,"trusted":false,"ambiguous":false'),
+        ("jsonl", '"flagged":true,"trusted":false,"ambiguous":false'),
+        ("csv", ",true,false,false,"),
+    ],
+)
+def test_truth_is_no_number(client, make_event, admin, form, words):
+    """To SQLite it is one, and to Python 1 equals True."""
+    client.post(make_event(flagged=True, trusted=False))
+    assert words in client.get(f"/events?format={form}", headers=admin).text
+
+
 def test_no_cache_keeps_it(client, admin):
     assert client.get("/events", headers=admin).headers["Cache-Control"] == "no-store"
 

@@ -83,7 +83,7 @@ def test_what_few_hosts_have_is_read_from_these(store, make_row):
     assert not any("hostname = " in statement for statement in asked)
 
 
-def test_a_host_among_others_that_were_ask(store, make_row):
+def test_a_host_among_others_that_were_asked_for(store, make_row):
     """Its own filter gives way to the hosts, and none that was not asked for comes in."""
     for host in ("a-1", "a-2", "b-1"):
         store.append([make_row(hostname=host, region="eu"), make_row(hostname=host)])
