@@ -84,6 +84,17 @@ def _network(text: str, first: str, last: str, index: str, *, is_sorted: bool) -
     return Question([("source_ip", text)], index, where, values, is_sorted)
 
 
+def _both(first: Question, second: Question) -> Question:
+    """Return what both ask for; the first is the one that is rare."""
+    return Question(
+        [*first.parameters, *second.parameters],
+        first.index,
+        f"{first.where} AND {second.where}",
+        (*first.values, *second.values),
+        first.is_sorted,
+    )
+
+
 def _moment(microseconds: int) -> str:
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -101,6 +112,10 @@ class Questions:
 
     def _user(self) -> str:
         return self._fleet.users[int(20_000 * self._random.random() ** 3)]
+
+    def _users(self) -> Question:
+        beginning = f"user{self._random.randrange(100, 1000)}"
+        return _prefix(BY_USER, "user", beginning, is_sorted=True)
 
     def _one_address(self) -> Question:
         text, packed = self._fleet.addresses[int(200_000 * self._random.random() ** 3)]
@@ -151,15 +166,19 @@ class Questions:
             "user, type": lambda: _equal(
                 TIME, user=choice(["root", "admin"]), type="login_failed"
             ),
+            "user, hostname": lambda: _equal(BY_HOST, hostname=self._host(), user="root"),
+            "hostname, method": lambda: _equal(BY_HOST, hostname=self._host(), method="password"),
+            "type, source_ip=a.b.0.0/16": lambda: _both(
+                self._address_range(), _equal(BY_TYPE, type="login")
+            ),
+            "type, user=user12*": lambda: _both(self._users(), _equal(BY_TYPE, type="login")),
             "region, host_group, type": lambda: _equal(
                 TIME, region=choice(REGIONS[:10]), host_group=choice(GROUPS[:10]), type="sudo"
             ),
             "hostname=web-*": lambda: _prefix(
                 TIME, "hostname", choice(GROUPS[:10]) + "-", is_sorted=False
             ),
-            "user=user12*": lambda: _prefix(
-                BY_USER, "user", f"user{self._random.randrange(100, 1000)}", is_sorted=True
-            ),
+            "user=user12*": self._users,
             "three hosts": lambda: _several(
                 BY_HOST, "hostname", [self._host() for _ in range(3)], is_sorted=True
             ),
@@ -202,6 +221,9 @@ class Questions:
                 BY_HOST,
                 "hostname = ? AND user >= 'user' AND user < 'uses' AND type = 'su'",
                 (host,),
+            ),
+            "root, login, a region": lambda: _equal(
+                BY_USER, user="root", type="login", region=self._random.choice(REGIONS)
             ),
             "a severity, flagged, a group, su": lambda: Question(
                 [*{"severity": "critical", "host_group": "lab", "type": "su"}.items()],
