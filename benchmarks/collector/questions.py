@@ -225,7 +225,7 @@ class Questions:
             "root, login, a region": lambda: _equal(
                 BY_USER, user="root", type="login", region=self._random.choice(REGIONS)
             ),
-            "a severity, flagged, a group, su": lambda: Question(
+            "a severity, a group, su": lambda: Question(
                 [*{"severity": "critical", "host_group": "lab", "type": "su"}.items()],
                 BY_TYPE,
                 "type = 'su' AND severity = 'critical' AND host_group = 'lab'",

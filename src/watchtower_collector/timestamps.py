@@ -13,6 +13,8 @@ _DATE_TIME = re.compile(
     re.ASCII,
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Without its zone, as adding to one and writing its offset takes half of the time.
+_EPOCH_IN_UTC = _EPOCH.replace(tzinfo=None)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -52,5 +54,5 @@ def parse_rfc3339(text: str) -> int:
 
 def format_rfc3339(microseconds: int) -> str:
     """Return microseconds since 1970 as RFC 3339 in UTC, always with six fraction digits."""
-    moment = _EPOCH + timedelta(microseconds=microseconds)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    moment = _EPOCH_IN_UTC + timedelta(microseconds=microseconds)
+    return moment.isoformat(timespec="microseconds") + "Z"

@@ -109,10 +109,9 @@ def page_statements(
     that there is. What they bring is added to ``found`` meanwhile.
     """
     indexed = [one for one in shape.filters if one.column in INDEXES]
-    # A few values have fewer events than a range, as a rule, and they are read in order.
     ordered = [one for one in indexed if _is_short_list(one)]
-    others = [one for one in indexed if not _is_short_list(one)]
-    filters = ordered + others
+    # A few values have fewer events than a range, as a rule, and they are read in order.
+    filters = ordered + [one for one in indexed if one not in ordered]
     if not shape.filters and not shape.text:
         yield _by_time(shape), None
         return
