@@ -95,7 +95,8 @@ def _begin_writing(connection: sa.Connection) -> None:
 
 
 def _begin_reading(connection: sa.Connection) -> None:
-    # Until the end of the read, all is of one moment.
+    # Until the end of the read, all is of one moment. The deadline of the read before is over.
+    driver(connection).set_progress_handler(None, 0)
     driver(connection).execute("BEGIN")
 
 

@@ -38,6 +38,8 @@ SHORT_LIST = 10
 LOOK_UP = 50
 # Filters with fewer events than that may be read as a whole before the events are passed over.
 FEW = 5_000
+# Those that are tried in any case come before what costs more than to pass over so many events.
+TRIED = 5_000
 # In steps, for each filter.
 COUNTING = 100_000
 # Those that do not rarely meet: then a filter with fewer events is still better read from its
@@ -61,8 +63,8 @@ STRETCH = 3_600_000_000
 _EVER = (-(1 << 63), (1 << 63) - 1)
 _LIMIT: sa.BindParameter[int] = sa.bindparam("limit", type_=sa.Integer)
 _MOST: sa.BindParameter[int] = sa.bindparam("most", type_=sa.Integer)
-# Some ten kilobytes each.
-_STATEMENTS = 256
+# Some kilobytes each; those of a hundred values some hundred.
+_STATEMENTS = 128
 
 
 class IndexedByCompiler(SQLiteCompiler):
@@ -210,9 +212,11 @@ def _cheapest_first(
     for one in filters:
         if _is_covered(shape, one):
             # Tried in any case, so to count first would be to read twice.
-            costs[one] = FEW
+            costs[one] = TRIED
             continue
-        count = _sum(connection, _counts(shape, one), values, FEW, Bound(COUNTING))
+        counts = _counts(shape, one)
+        bound = Bound(COUNTING // len(counts))
+        count = _sum(connection, counts, values, FEW, bound)
         if count < FEW:
             costs[one] = count * LOOK_UP
     return sorted(costs, key=costs.__getitem__)

@@ -25,7 +25,7 @@ _CLOCK_STEPS = 100_000
 # SQLite counts on where the statement's last run ended, so the first call comes anywhere between
 # at once and when it is due: a bound is made of several calls.
 _CALLS = 8
-_STATEMENTS = 1_024
+_STATEMENTS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,8 @@ def rows_within(
 ) -> tuple[list[Row], bool]:
     """Return what a statement finds within a bound, and whether that is all there is.
 
-    The steps may be an eighth fewer. Without a bound it is all. Rows come in the statement's
-    order, as dictionaries.
+    The steps may be an eighth fewer, and after the deadline hardly any are made. Without a bound it
+    is all. Rows come in the statement's order, as dictionaries.
 
     The statement goes to SQLite's driver directly. SQLAlchemy writes its text, once; its way to
     run it takes as long as SQLite needs for half a page.
@@ -81,11 +81,14 @@ def rows_within(
         _read(connection, prepared, values, rows)
         return rows, True
     interval = max(bound.steps // _CALLS, 1)
+    deadline: float = connection.info["deadline"]
     calls = 0
 
     def is_over() -> bool:
         nonlocal calls
         calls += 1
+        if time.monotonic() > deadline:
+            return True
         if calls < _CALLS:
             return False
         return len(rows) < bound.enough or calls * interval >= bound.steps + bound.more
@@ -98,7 +101,7 @@ def rows_within(
             raise
         return rows, False
     finally:
-        end_at(connection, connection.info["deadline"])
+        end_at(connection, deadline)
     return rows, True
 
 

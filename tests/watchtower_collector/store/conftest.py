@@ -7,7 +7,14 @@ import itertools
 import pytest
 
 from watchtower_collector.event import event_row, parse_event
+from watchtower_collector.store import sqlite_indexes
 from watchtower_collector.store.sqlite import SQLiteStore
+
+
+@pytest.fixture(autouse=True)
+def new_statements():
+    """Statements are kept, and tests change the numbers that they are made by."""
+    sqlite_indexes._by_index.cache_clear()
 
 
 @pytest.fixture(params=["sqlite"])

@@ -95,7 +95,7 @@ def key(row):
     return row["timestamp"], row["id"]
 
 
-NUMBERS = ("GLANCE", "ATTEMPT", "MANY", "SHORT_LIST")
+NUMBERS = ("GLANCE", "ATTEMPT", "MANY", "SHORT_LIST", "FEW", "TRIED")
 
 
 class Filled:
@@ -121,12 +121,12 @@ def filled(tmp_path_factory):
 
 @pytest.fixture(
     params=[
-        (1, 1, 0, 0),
-        (1, 1, 50, 0),
-        (300, 1, 30, 0),
-        (300, 1_000, 0, 10),
-        (1, 2_000, 30, 2),
-        (100_000, 1, 0, 0),
+        (1, 1, 0, 0, 0, 0),
+        (1, 1, 50, 0, 10, 1_000),
+        (300, 1, 30, 0, 50, 0),
+        (300, 1_000, 0, 10, 0, 0),
+        (1, 2_000, 30, 2, 1_000, 1_000),
+        (100_000, 1, 0, 0, 0, 0),
     ],
     ids=["by time", "a rare one", "some at once", "some by index", "most by index", "at once"],
 )

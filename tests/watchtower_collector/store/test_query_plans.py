@@ -16,7 +16,7 @@ from watchtower_collector.store.following import select_step
 from watchtower_collector.store.matching import Texts
 from watchtower_collector.store.query import EventQuery, Position
 from watchtower_collector.store.schema import EVENTS
-from watchtower_collector.store.sqlite_steps import driver, end_at
+from watchtower_collector.store.sqlite_steps import driver, end_at, rows_within
 from watchtower_collector.store.stats import StatsQuery, select_totals
 
 SINCE = {"since": 1}
@@ -268,6 +268,20 @@ def test_what_is_read_to_the_end_is_counted_as_it_stands(connection):
     (count, *_) = [one for one in asked if f"LIMIT {sqlite_indexes.MANY}" in one]
     assert "events.user = 'root'" in count
     assert "events.type" not in count
+
+
+def test_all_that_a_filter_counts_has_one_bound(connection, monkeypatch):
+    bounds = []
+
+    def noting(connection, statement, values, bound):
+        if "most" in values and bound is not None:
+            bounds.append(bound.steps)
+        return rows_within(connection, statement, values, bound)
+
+    monkeypatch.setattr(sqlite_indexes, "rows_within", noting)
+    asked_of(connection, EventQuery(user=Texts((), ("a", "b", "c", "d")), flagged=True))
+    assert len(bounds) == 4
+    assert sum(bounds) <= sqlite_indexes.COUNTING
 
 
 def test_counting_ends_in_time(connection, monkeypatch):

@@ -3,12 +3,19 @@
 import sqlite3
 import stat
 import threading
+import time
 
 import pytest
 
-from watchtower_collector.store import Stored, StoreUnavailableError, StoreUnusableError
+from watchtower_collector.store import (
+    Stored,
+    StoreUnavailableError,
+    StoreUnusableError,
+    sqlite_steps,
+)
 from watchtower_collector.store.query import EventQuery, page
 from watchtower_collector.store.sqlite import SQLiteStore
+from watchtower_collector.store.sqlite_steps import driver
 
 
 def read_page(store, query, after, limit):
@@ -46,6 +53,17 @@ def test_a_reader_cannot_write(store):
         pytest.raises(Exception, match="readonly database"),
     ):
         connection.exec_driver_sql("DELETE FROM events")
+
+
+def test_the_deadline_of_one_read_is_not_that_of_the_next(path, monkeypatch):
+    """On one connection; SQLite counts the steps of BEGIN from one read to the next."""
+    monkeypatch.setattr(sqlite_steps, "_CLOCK_STEPS", 1)
+    store = SQLiteStore(path, read_deadline=0.5)
+    used = [store.read(driver)]
+    time.sleep(0.6)
+    used.append(store.read(driver))
+    assert used[0] is used[1]
+    store.close()
 
 
 def test_a_reader_does_not_hold_up_the_writer(store, make_row):

@@ -79,6 +79,16 @@ def test_the_deadline_holds_after_an_interrupt(filled):
     assert caught.value.reason == "too_slow"
 
 
+def test_the_deadline_holds_within_a_bound(filled):
+    def work(connection):
+        end_at(connection, -math.inf)
+        return rows_within(connection, EVENTS_BY_ID, FROM_THE_FIRST, Bound(8_000))
+
+    rows, is_all = filled.read(work)
+    assert not is_all
+    assert len(rows) < COUNT
+
+
 def test_another_error_is_no_interrupt(filled):
     broken = sa.select(sa.text("1 FROM nowhere"))
     with pytest.raises(StoreUnavailableError, match="no such table: nowhere"):
