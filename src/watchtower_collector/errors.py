@@ -70,7 +70,8 @@ def _parameters(_request: Request, error: Exception) -> Response:
     return error_response(422, message, parameter=names[0] if names else "")
 
 
-def _queue_full(_request: Request, _error: Exception) -> Response:
+def _queue_full(request: Request, _error: Exception) -> Response:
+    request.state.is_busy = True
     return error_response(
         503,
         "too much is waiting to be written; try again",
@@ -79,7 +80,8 @@ def _queue_full(_request: Request, _error: Exception) -> Response:
     )
 
 
-def _too_much_at_once(_request: Request, _error: Exception) -> Response:
+def _too_much_at_once(request: Request, _error: Exception) -> Response:
+    request.state.is_busy = True
     return error_response(
         503,
         "other requests with this token are on their way, large or many: finish them first",

@@ -30,8 +30,10 @@ REFUSALS = {
     422: "invalid",
     429: "too_many_wrong_tokens",
     500: "defect",
-    503: "busy_or_unable",
+    503: "unable",
 }
+# The other kind of 503: the store is well, and too much was sent to it at once.
+BUSY = "busy"
 GAUGES = {
     "up": "1 while events can be stored, 0 while they cannot: what /healthz says.",
     "queue_events": "Events that wait to be written, or are being committed.",
@@ -72,6 +74,7 @@ class Metrics:
             registry=registry,
         )
         self._refusals = {status: refusals.labels(reason) for status, reason in REFUSALS.items()}
+        self._busy = refusals.labels(BUSY)
         self._other_requests = Counter(
             "watchtower_other_requests",
             "Requests to all other routes, by the status of the answer.",
@@ -112,6 +115,8 @@ class Metrics:
         """Count the answer to a request."""
         if scope["path"] != "/login":
             self._other_requests.labels(str(status)).inc()
+        elif scope.get("state", {}).get("is_busy"):
+            self._busy.inc()
         elif status in self._refusals:
             self._refusals[status].inc()
 

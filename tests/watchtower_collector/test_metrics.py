@@ -1,15 +1,21 @@
 """What Prometheus is told is what happened, and all of it is documented."""
 
+import concurrent.futures
 import re
+import threading
+import time
 
 import pytest
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
 from watchtower_collector.brake import BURST
-from watchtower_collector.metrics import OUTCOMES, REFUSALS
+from watchtower_collector.metrics import BUSY, OUTCOMES, REFUSALS
+from watchtower_collector.room import QueueFullError, TooMuchAtOnceError
+from watchtower_collector.store import StoreUnavailableError
 from watchtower_collector.store.schema import HOSTS
 
+EVENT = {"type": "login", "timestamp": "2026-03-14T09:26:53Z", "hostname": "web-1"}
 KEY = "metrics-key-of-the-tests-0123456789abcdef"
 
 
@@ -56,8 +62,70 @@ def test_refusals_are_counted_by_reason(client, admin, scraped, make_event):
     counted = scraped()
     for reason in ("foreign_host", "wrong_token", "too_large"):
         assert counted["watchtower_login_refusals_total", reason] == 1
-    assert counted["watchtower_login_refusals_total", "busy_or_unable"] == 0
+    assert counted["watchtower_login_refusals_total", "unable"] == 0
     assert counted["watchtower_other_requests_total", "201"] == 1
+
+
+def test_guessing_and_what_is_encoded_otherwise_are_counted_apart(client, agent, scraped):
+    for _ in range(BURST + 2):
+        client.request("POST", "/login", json={})
+    brotli = {**agent, "Content-Encoding": "br"}
+    client.request("POST", "/login", headers=brotli, content=b"{}")
+    counted = scraped()
+    for reason, times in (("wrong_token", BURST), ("too_many_wrong_tokens", 2), ("encoding", 1)):
+        assert counted["watchtower_login_refusals_total", reason] == times
+
+
+@pytest.fixture
+def failing(client, monkeypatch):
+    """A function: from then on, every event that is to be written meets an error."""
+
+    def fail_with(error):
+        async def fail(rows, sender):
+            raise error
+
+        monkeypatch.setattr(client.writer, "append", fail)
+
+    return fail_with
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (QueueFullError(), "busy"),
+        (TooMuchAtOnceError(), "busy"),
+        (StoreUnavailableError("disk_full", "no space"), "unable"),
+    ],
+)
+def test_too_much_is_told_from_a_store_in_trouble(client, scraped, failing, error, reason):
+    failing(error)
+    assert client.post(EVENT).status_code == 503
+    counted = scraped()
+    for other in ("busy", "unable"):
+        assert counted["watchtower_login_refusals_total", other] == (other == reason)
+
+
+def test_what_waits_and_trouble_show(client, scraped, make_event, monkeypatch):
+    """The disk is full for a while, and two agents wait for their answers."""
+    full, entered = threading.Event(), threading.Event()
+
+    def append(rows):
+        entered.set()
+        full.wait(30)
+        raise StoreUnavailableError("disk_full", "no space")
+
+    monkeypatch.setattr(client.store, "append", append)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        answers = [pool.submit(client.post, [make_event()] * 3) for _ in range(2)]
+        assert entered.wait(30)
+        deadline = time.monotonic() + 30
+        while scraped()["watchtower_queue_events",] != 6:
+            assert time.monotonic() < deadline
+        full.set()
+        assert [answer.result().status_code for answer in answers] == [503, 503]
+    now = scraped()
+    assert now["watchtower_queue_events",] == 0
+    assert now["watchtower_up",] == 0
 
 
 def test_the_state_is_that_of_the_moment(client, scraped, make_event):
@@ -152,7 +220,7 @@ def test_every_metric_is_documented_and_no_other(repository, scraped):
     }
     assert documented == real
     reasons = re.search(r"watchtower_login_refusals_total.*?\|(.*?)\|", page)[1]
-    assert set(re.findall(r"`(\w+)`", reasons)) == set(REFUSALS.values())
+    assert set(re.findall(r"`(\w+)`", reasons)) == {*REFUSALS.values(), BUSY}
     used = set(re.findall(r"watchtower_\w+", page.partition("## Alerts")[2]))
     assert used <= real
 
@@ -167,10 +235,7 @@ def test_one_hosts_claims_do_not_break_the_sum_of_all(client, scraped, make_even
     assert scraped()["watchtower_agents_spooled_events",] > 1 << 63
 
 
-def test_a_defect_is_counted(client, agent, scraped, make_event, monkeypatch):
-    async def fail(rows):
-        raise KeyError("a defect")
-
-    monkeypatch.setattr(client.writer, "append", fail)
+def test_a_defect_is_counted(client, scraped, make_event, failing):
+    failing(KeyError("a defect"))
     assert client.post(make_event()).status_code == 500
     assert scraped()["watchtower_login_refusals_total", "defect"] == 1

@@ -1,5 +1,6 @@
 import pytest
 
+from watchtower_collector.retention import Bounds
 from watchtower_collector.settings import SettingsError, read_settings
 
 KEY = "k" * 31 + "1"
@@ -21,6 +22,26 @@ def test_the_two_secrets_are_enough():
     assert settings.max_body_bytes == 8 * 1024 * 1024
     assert settings.queue_events == 20_000
     assert settings.silent_seconds == 300
+
+
+@pytest.mark.parametrize(
+    ("days", "heartbeat_days", "megabytes", "bounds"),
+    [
+        ("", "", "", Bounds(days=None, heartbeat_days=7, bytes=None)),
+        ("90", "2", "500", Bounds(days=90, heartbeat_days=2, bytes=500 << 20)),
+        ("0", "0", "0", Bounds(days=None, heartbeat_days=None, bytes=None)),
+    ],
+)
+def test_what_is_kept_can_be_set(days, heartbeat_days, megabytes, bounds):
+    settings = read_settings(
+        {
+            "ADMIN_API_KEY": KEY,
+            "WATCHTOWER_RETENTION_DAYS": days,
+            "WATCHTOWER_HEARTBEAT_DAYS": heartbeat_days,
+            "WATCHTOWER_RETENTION_MB": megabytes,
+        }
+    )
+    assert settings.retention == bounds
 
 
 def test_all_mistakes_are_reported_together_by_name():

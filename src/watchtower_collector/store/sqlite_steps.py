@@ -69,8 +69,8 @@ def rows_within(
 ) -> tuple[list[Row], bool]:
     """Return what a statement finds within a bound, and whether that is all there is.
 
-    The steps may be an eighth fewer, and after the deadline hardly any are made. Without a bound it
-    is all. Rows come in the statement's order, as dictionaries.
+    The steps may be an eighth fewer, and hardly any after the deadline. Without a bound it is all.
+    Rows come in the statement's order, as dictionaries.
 
     The statement goes to SQLite's driver directly. SQLAlchemy writes its text, once; its way to
     run it takes as long as SQLite needs for half a page.
