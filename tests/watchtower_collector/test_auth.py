@@ -1,3 +1,5 @@
+import contextlib
+import hmac
 import re
 
 import anyio
@@ -5,7 +7,7 @@ import pytest
 from fastapi import HTTPException
 from starlette.requests import Request
 
-from watchtower_collector.auth import AdminGate, AgentGate
+from watchtower_collector.auth import AdminGate, AgentGate, MetricsGate
 from watchtower_collector.brake import BURST
 from watchtower_collector.store.tokens import bind
 from watchtower_collector.token_registry import TokenRegistry, digest_of
@@ -30,6 +32,41 @@ def knock(gate, *given, **how):
 @pytest.fixture
 def gate():
     return AdminGate([(SECRET, "current"), (OTHER, "previous")])
+
+
+@pytest.fixture
+def compared(monkeypatch):
+    """What was compared in a time that tells nothing."""
+    real, pairs = hmac.compare_digest, []
+
+    def compare(first, second):
+        pairs.append({first, second})
+        return real(first, second)
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    return pairs
+
+
+def test_an_admins_key_is_compared_with_each_in_constant_time(gate, compared):
+    for given in (SECRET, OTHER, SHARED):
+        compared.clear()
+        with contextlib.suppress(HTTPException):
+            knock(gate, given.encode())
+        assert compared == [{digest_of(given), digest_of(key)} for key in (SECRET, OTHER)]
+
+
+def test_the_shared_token_is_compared_in_constant_time(agents, compared):
+    gate = agents()
+    assert gate.admit(digest_of(SHARED), request()) is None
+    assert compared == [{digest_of(SHARED)}]
+
+
+@pytest.mark.parametrize("given", [OTHER, SHARED])
+def test_the_key_for_metrics_is_compared_in_constant_time(gate, compared, given):
+    asking = request(f"Bearer {given}".encode(), name=b"authorization")
+    with contextlib.suppress(HTTPException):
+        anyio.run(MetricsGate(OTHER, gate), asking)
+    assert compared == [{digest_of(given), digest_of(OTHER)}]
 
 
 @pytest.fixture
