@@ -243,6 +243,22 @@ def test_a_database_it_cannot_open_ends_it_with_78(repository, environment):
     assert "Traceback" not in ended.stderr
 
 
+def test_a_full_disk_ends_its_start_with_74(small_disk, repository, environment):
+    """Which systemd answers with another start, until there is room."""
+    ballast = small_disk / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4_096))
+    environment |= {
+        "WATCHTOWER_DB_PATH": str(small_disk / "watchtower.db"),
+        "WATCHTOWER_PORT": free_port(),
+    }
+    ended = by_hand(repository, **environment)
+    assert ended.returncode == 74
+    assert "the disk is full: free some space" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_an_address_that_is_taken_ends_it_with_69(repository, environment):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

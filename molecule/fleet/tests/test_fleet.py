@@ -193,7 +193,7 @@ def test_nobody_outside_reaches_more_than_two_doors():
         for path, status in (
             ("/events", "404"),
             ("/healthz", "200"),
-            ("/admin/openapi.json", "404"),
+            ("/openapi.json", "404"),
         ):
             answer = on(
                 "agent-12",
