@@ -116,6 +116,7 @@ Until = Annotated[
 Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="how many, the newest")]
 All = Annotated[bool, typer.Option("--all", help="all of them, however many")]
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines, for programs")]
+Csv = Annotated[bool, typer.Option("--csv", help="CSV, for spreadsheets")]
 
 
 def event_filters(  # noqa: PLR0913  # one for each filter of the interface
@@ -161,6 +162,16 @@ def event_filters(  # noqa: PLR0913  # one for each filter of the interface
 def left_out(kind: list[str] | None, heartbeats: bool) -> str:
     """Return the sentence for the end of a line that says that heartbeats are left out, if so."""
     return "" if kind or heartbeats else " Heartbeats are left out: --heartbeats shows them."
+
+
+def check_form(*, json: bool, csv: bool) -> None:
+    """Refuse two forms of output at once.
+
+    Raises:
+        CommandError: both options are on the command line.
+    """
+    if json and csv:
+        raise CommandError(USAGE, "--json and --csv exclude each other: give one of them")
 
 
 def how_many(context: typer.Context, limit: int, everything: bool) -> int | None:

@@ -17,6 +17,11 @@ _BLANK = re.compile("[\u115f\u1160\u2800\u3164\uffa0]")
 _NOT_PLAIN = re.compile(r"""[\s"'\\$`&|;<>()\[\]{}*?!#~^=]|^-?$""")
 
 
+def is_printable(text: str) -> bool:
+    """Return whether every letter of ``text`` can be seen, or is a space."""
+    return text.isprintable() and not _BLANK.search(text)
+
+
 def visible(value: object) -> str:
     r"""Return ``value`` as one line of printable text; what is not printable is written ``\x1b``.
 
@@ -26,13 +31,13 @@ def visible(value: object) -> str:
     written ``\\``.
     """
     text = str(value)
-    return text if _is_printable(text) else _escaped(text, "\\")
+    return text if is_printable(text) else _escaped(text, "\\")
 
 
 def shown(value: object) -> str:
     r"""Return ``value`` for a line of its own: as it is, or ``$'\x1b'`` where need be."""
     text = str(value)
-    plain = _is_printable(text) and not text.startswith("$'")
+    plain = is_printable(text) and not text.startswith("$'")
     return text if plain else _in_quotes(text)
 
 
@@ -42,7 +47,7 @@ def quoted(value: object) -> str:
     Quoted as bash takes it: ``alice``, ``'two words'``, ``$'\x1b[2J'``.
     """
     text = str(value)
-    if not _is_printable(text) or "'" in text:
+    if not is_printable(text) or "'" in text:
         return _in_quotes(text)
     return f"'{text}'" if _NOT_PLAIN.search(text) else text
 
@@ -57,17 +62,13 @@ def counted(number: object, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _is_printable(text: str) -> bool:
-    return text.isprintable() and not _BLANK.search(text)
-
-
 def _in_quotes(text: str) -> str:
     return "$'" + _escaped(text, "\\'") + "'"
 
 
 def _escaped(text: str, special: str) -> str:
     return "".join(
-        letter if _is_printable(letter) and letter not in special else _escape(letter)
+        letter if is_printable(letter) and letter not in special else _escape(letter)
         for letter in text
     )
 

@@ -8,12 +8,14 @@ import typer
 
 from watchtowerctl import filters
 from watchtowerctl.api import connect
+from watchtowerctl.documents import print_documents
 from watchtowerctl.errors import USAGE, CommandError
 from watchtowerctl.moments import local
-from watchtowerctl.output import print_json, say
+from watchtowerctl.output import say
 from watchtowerctl.table import print_table
 
 COLUMNS = ("Time", "Address", "Key", "Status", "Method", "Path", "Query", "Detail")
+FIELDS = ("id", "at", "key", "address", "method", "path", "query", "status", "detail")
 
 
 def audit(
@@ -31,8 +33,10 @@ def audit(
     limit: filters.Limit = 50,
     everything: filters.All = False,
     json: filters.Json = False,
+    csv: filters.Csv = False,
 ) -> None:
-    """Show who asked the collector what. The table has the newest last, --json first."""
+    """Show who asked the collector what. The table has the newest last, --json and --csv first."""
+    filters.check_form(json=json, csv=csv)
     wanted = filters.how_many(context, limit, everything)
     parameters = filters.time_range(since, until)
     for one in path or ():
@@ -40,9 +44,8 @@ def audit(
             raise CommandError(USAGE, f"--path {one!r} can never be: paths begin with /")
         parameters.append(("path", one))
     api = connect()
-    if json:
-        for entry in api.items("/admin/audit", parameters, wanted):
-            print_json(entry)
+    if json or csv:
+        print_documents(api.items("/admin/audit", parameters, wanted), FIELDS, as_csv=csv)
         return
     found, more = api.newest("/admin/audit", parameters, wanted)
     found.reverse()

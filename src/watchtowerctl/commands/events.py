@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import typer  # noqa: TC002  # Typer reads the annotation
 
 from watchtowerctl import filters
 from watchtowerctl.api import connect
-from watchtowerctl.errors import USAGE, CommandError
+from watchtowerctl.documents import emit_csv
 from watchtowerctl.event_row import COLUMNS, event_row, event_style
 from watchtowerctl.output import emit, print_json, say
 from watchtowerctl.table import print_table
-from watchtowerctl.text import visible_lines
 from watchtowerctl.unknown_hosts import say_unknown_hosts
 
 if TYPE_CHECKING:
@@ -38,11 +36,10 @@ def events(
     limit: filters.Limit = 50,
     everything: filters.All = False,
     json: filters.Json = False,
-    csv: Annotated[bool, typer.Option("--csv", help="CSV, for spreadsheets")] = False,
+    csv: filters.Csv = False,
 ) -> None:
     """Show events. The table has the newest last; --json and --csv begin with the newest."""
-    if json and csv:
-        raise CommandError(USAGE, "--json and --csv exclude each other: give one of them")
+    filters.check_form(json=json, csv=csv)
     wanted = filters.how_many(context, limit, everything)
     parameters = filters.event_filters(
         user=user,
@@ -79,7 +76,7 @@ def events(
 
 def _print_csv(api: Api, parameters: Parameters, wanted: int | None) -> None:
     # Page by page: Caddy ends an answer after 5 minutes. As it comes, but for the header, which
-    # only the first page may have, and for a terminal, which must not obey it.
+    # only the first page may have.
     left = wanted
     for number, response in enumerate(
         api.pages("/events", [*parameters, ("format", "csv")], wanted)
@@ -87,7 +84,7 @@ def _print_csv(api: Api, parameters: Parameters, wanted: int | None) -> None:
         header, *rows = _csv_rows(response.read().decode("utf-8", "replace"))
         lines = rows if left is None else rows[:left]
         whole = "".join(lines if number else [header, *lines])
-        emit(visible_lines(whole) if sys.stdout.isatty() else whole)
+        emit_csv(whole)
         if left is not None:
             left -= len(lines)
 

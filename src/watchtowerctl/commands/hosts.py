@@ -8,9 +8,10 @@ import typer
 
 from watchtowerctl import filters
 from watchtowerctl.api import connect
+from watchtowerctl.documents import print_documents
 from watchtowerctl.event_row import word
 from watchtowerctl.moments import age, local, local_now
-from watchtowerctl.output import print_json, say
+from watchtowerctl.output import say
 from watchtowerctl.table import print_table
 from watchtowerctl.text import counted
 from watchtowerctl.unknown_hosts import say_unknown_hosts
@@ -30,6 +31,22 @@ COLUMNS = (
     "Clock",
     "Trouble",
 )
+FIELDS = (
+    "hostname",
+    "first_seen",
+    "last_seen",
+    "last_login",
+    "last_login_user",
+    "last_login_source_ip",
+    "last_heartbeat",
+    "agent_version",
+    "spool_depth",
+    "clock_offset_seconds",
+    "trouble",
+    "region",
+    "host_group",
+    "silent_since",
+)
 
 
 def hosts(
@@ -38,16 +55,17 @@ def hosts(
         bool | None, typer.Option("--silent/--not-silent", help="only those that are, or are not")
     ] = None,
     json: filters.Json = False,
+    csv: filters.Csv = False,
 ) -> None:
     """Show the hosts: when each was heard of, its last login, and what troubles its agent."""
+    filters.check_form(json=json, csv=csv)
     parameters = [("hostname", name) for name in host or ()]
     if silent is not None:
         parameters.append(("silent", "true" if silent else "false"))
     api = connect()
     found = list(api.items("/hosts", parameters, None))
-    if json:
-        for each in found:
-            print_json(each)
+    if json or csv:
+        print_documents(found, FIELDS, as_csv=csv)
         return
     now = local_now()
     styles = ["red" if each.get("silent_since") else "" for each in found]

@@ -8,8 +8,9 @@ import typer
 
 from watchtowerctl import filters
 from watchtowerctl.api import connect, objects, one_object
+from watchtowerctl.documents import print_documents
 from watchtowerctl.moments import local, show_text
-from watchtowerctl.output import print_json, say
+from watchtowerctl.output import say
 from watchtowerctl.table import print_table
 from watchtowerctl.text import counted, quoted
 from watchtowerctl.unknown_hosts import say_unknown_hosts
@@ -28,6 +29,7 @@ BY = (
 # As the options are called, beside as the collector calls its fields.
 ALIASES = {"host": "hostname", "source": "source_ip", "group": "host_group"}
 INTERVALS = ("hour", "day")
+FIELDS = ("time", "value", "other", "count")
 DEFAULT_TOP, MAX_TOP = 10, 1_000  # the collector's default and bound
 
 
@@ -82,8 +84,10 @@ def stats(
     since: filters.Since = None,
     until: filters.Until = None,
     json: filters.Json = False,
+    csv: filters.Csv = False,
 ) -> None:
     """Count events: of the last 24 hours, or 30 days by day, unless --since says otherwise."""
+    filters.check_form(json=json, csv=csv)
     parameters = filters.event_filters(
         user=user,
         host=host,
@@ -104,9 +108,8 @@ def stats(
     api = connect()
     answer = one_object(api.ask("GET", "/stats", parameters), api.url)
     counts = objects(answer.get("counts"), api.url)
-    if json:
-        for count in counts:
-            print_json(count)
+    if json or csv:
+        print_documents(counts, FIELDS, as_csv=csv)
         return
     _print_counts(counts, by, interval)
     total = answer.get("total")

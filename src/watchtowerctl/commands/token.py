@@ -10,10 +10,11 @@ import typer
 from watchtowerctl import filters
 from watchtowerctl.api import connect, objects, one_object
 from watchtowerctl.command import Command
+from watchtowerctl.documents import print_documents
 from watchtowerctl.errors import ABSENT, PROTOCOL, USAGE, CommandError
 from watchtowerctl.event_row import word
 from watchtowerctl.moments import local, parse_span, show_text
-from watchtowerctl.output import emit, print_json, say
+from watchtowerctl.output import emit, say
 from watchtowerctl.table import print_table
 
 if TYPE_CHECKING:
@@ -23,6 +24,16 @@ app = typer.Typer(no_args_is_help=True, help="Make, show and revoke the hosts' t
 STATES = ("active", "expiring", "expired", "revoked")
 LONGEST_OVERLAP = timedelta(days=366)  # the collector's bound
 COLUMNS = ("ID", "Host", "Owner", "State", "Created", "Expires", "Revoked", "Last used")
+FIELDS = (
+    "id",
+    "hostname",
+    "owner",
+    "created_at",
+    "expires_at",
+    "revoked_at",
+    "last_used_at",
+    "state",
+)
 Hostname = Annotated[str, typer.Argument(metavar="HOST", help="the host's name, as in its events")]
 
 
@@ -103,15 +114,16 @@ def show(
         ),
     ] = None,
     json: filters.Json = False,
+    csv: filters.Csv = False,
 ) -> None:
     """Show the tokens, never their text: the collector does not have it."""
+    filters.check_form(json=json, csv=csv)
     parameters = [("hostname", name) for name in host or ()]
     parameters += [("state", name) for name in state or ()]
     api = connect()
     found = objects(api.ask("GET", "/admin/tokens", parameters), api.url)
-    if json:
-        for token in found:
-            print_json(token)
+    if json or csv:
+        print_documents(found, FIELDS, as_csv=csv)
         return
     styles = ["dim" if token.get("state") in {"expired", "revoked"} else "" for token in found]
     print_table(COLUMNS, map(_row, found), styles)
