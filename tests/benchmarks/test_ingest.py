@@ -64,8 +64,8 @@ def test_both_baselines_store_events_too(ingest, databases):
 
 def test_a_fleet_that_comes_back_loses_nothing(ingest, databases, capsys):
     with ingest.collector(databases.collector) as server:
-        ingest.storm(server, databases.collector, 20)
-    assert "events stored once 200, lost 0" in capsys.readouterr().out
+        ingest.storm(server, databases.collector, 1_000)
+    assert "events stored once 10000, lost 0" in capsys.readouterr().out
 
 
 def test_an_event_that_is_acknowledged_and_not_stored_is_told(ingest, databases):
