@@ -41,6 +41,7 @@ EventType = Literal[
 ]
 EVENT_TYPES: tuple[str, ...] = get_args(EventType)
 
+_FORMER_LOGIN = "user_login"  # what ``login`` was called
 MAX_RAW_MESSAGE = 4_096  # characters; sshd cuts its own lines at 1,024 (log.c, MSGBUFSIZ)
 MAX_UNKNOWN_FIELDS = 32
 MAX_UNKNOWN_TEXT = 1_024  # characters
@@ -88,7 +89,7 @@ def _host(value: str) -> str:
 
 
 def _former_name(value: object) -> object:
-    return "login" if value == "user_login" else value
+    return "login" if value == _FORMER_LOGIN else value
 
 
 def _cut(value: str) -> str:
@@ -106,6 +107,31 @@ EventId = Annotated[
     WithJsonSchema({"type": "string", "pattern": "^[0-9A-Fa-f]{32}$"}),
 ]
 Label = Annotated[str, Field(max_length=128)]
+# A word such as "on" or "no" may mean the opposite of what it is taken for: only JSON's own count.
+Truth = Annotated[
+    bool,
+    Field(strict=True),
+    WithJsonSchema({"type": ["boolean", "null"]}, mode="validation"),
+]
+# What clients may send, beside what the collector answers.
+_TYPES_TAKEN = WithJsonSchema(
+    {"type": "string", "enum": [*EVENT_TYPES, _FORMER_LOGIN]}, mode="validation"
+)
+_PORTS_TAKEN = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "integer", "minimum": 0, "maximum": 65_535},
+            # The same as text, also with zeros in front.
+            {
+                "type": "string",
+                "pattern": "^([0-5]?[0-9]{1,4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]"
+                "|6553[0-5])$",
+            },
+            {"type": "null"},
+        ]
+    },
+    mode="validation",
+)
 
 
 class Event(BaseModel):
@@ -113,27 +139,28 @@ class Event(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    type: Annotated[EventType, BeforeValidator(_former_name)]
+    type: Annotated[EventType, BeforeValidator(_former_name), _TYPES_TAKEN]
     timestamp: Timestamp
     hostname: Annotated[str, Field(min_length=1, max_length=255)]
     user: Annotated[str, Field(max_length=1_024)] | None = None
     method: Annotated[str, Field(max_length=64)] | None = None
     source_ip: Annotated[str, AfterValidator(_host)] | None = None
-    source_port: (
-        Annotated[int, Field(strict=True, ge=0, le=65_535), BeforeValidator(_port)] | None
-    ) = None
+    source_port: Annotated[
+        Annotated[int, Field(strict=True, ge=0, le=65_535), BeforeValidator(_port)] | None,
+        _PORTS_TAKEN,
+    ] = None
     raw_message: Annotated[str, AfterValidator(_cut)] | None = None
     region: Label | None = None
     host_group: Label | None = None
     severity: Label | None = None
-    flagged: bool = False
+    flagged: Truth = False
     event_id: EventId | None = None
     key_type: Label | None = None
     key_fingerprint: Annotated[str, Field(max_length=256)] | None = None
     certificate_id: Annotated[str, Field(max_length=1_024)] | None = None
     certificate_ca: Annotated[str, Field(max_length=1_024)] | None = None
-    trusted: bool = True
-    ambiguous: bool = False
+    trusted: Truth = True
+    ambiguous: Truth = False
     agent_version: Annotated[str, Field(max_length=64)] | None = None
     spool_depth: Annotated[int, Field(strict=True, ge=0, lt=_INT64)] | None = None
 
@@ -168,6 +195,8 @@ def _check_unknown(name: str, value: object) -> None:
 def _first_error(error: ValidationError) -> RefusedEventError:
     first = error.errors(include_url=False, include_input=False)[0]
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "bool_type":
+        message = "must be true or false"
     return RefusedEventError(".".join(str(part) for part in first["loc"][:1]), message)
 
 

@@ -93,6 +93,20 @@ def test_a_wrong_value_is_refused_by_the_fields_name(field, value):
     assert refused(**{field: value}).field == field
 
 
+@pytest.mark.parametrize("field", ["flagged", "trusted", "ambiguous"])
+@pytest.mark.parametrize("value", ["true", "yes", "on", "", 0, 1, 1.0, []])
+def test_true_and_false_are_the_only_truth_values(field, value):
+    """What a client means by another word may be the opposite of what it is taken for."""
+    error = refused(**{field: value})
+    assert (error.field, error.message) == (field, "must be true or false")
+
+
+@pytest.mark.parametrize("field", ["flagged", "trusted", "ambiguous"])
+@pytest.mark.parametrize("value", [True, False])
+def test_true_and_false_are_taken(field, value):
+    assert row(**{field: value})[field] is value
+
+
 @pytest.mark.parametrize("document", [None, 1, "login", [], [SMALLEST]])
 def test_what_is_no_object_is_refused(document):
     with pytest.raises(RefusedEventError, match="JSON object"):

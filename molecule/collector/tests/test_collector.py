@@ -177,15 +177,43 @@ def test_wrong_settings_end_in_silence_not_in_a_loop(host):
     assert curl(name, "/healthz")[0] == 200
 
 
-def test_body_over_the_limit_is_refused(host):
-    name = name_of(host)
-    on(name, "head --bytes 9M /dev/zero >/run/large")
+@pytest.fixture
+def token(host):
+    """A token for web-1."""
     status, made = curl(
-        name, "/admin/tokens", "-d", '{"hostname": "web-1"}', header=admin_header("admin_api_key")
+        name_of(host),
+        "/admin/tokens",
+        "-d",
+        '{"hostname": "web-1"}',
+        header=admin_header("admin_api_key"),
     )
     assert status == 201
-    token = f"X-Login-Alert-Token: {json.loads(made)['token']}"
-    assert curl(name, "/login", "--data-binary", "@/run/large", header=token)[0] == 413
+    return json.loads(made)["token"]
+
+
+def test_body_over_the_limit_is_refused(host, token):
+    name = name_of(host)
+    on(name, "head --bytes 9M /dev/zero >/run/large")
+    header = f"X-Login-Alert-Token: {token}"
+    assert curl(name, "/login", "--data-binary", "@/run/large", header=header)[0] == 413
+
+
+def test_who_is_refused_is_named_by_the_address_that_came_to_caddy(host):
+    """Else all of the fleet would be slowed down for one that guesses."""
+    name = name_of(host)
+    outside = host.check_output("hostname --all-ip-addresses").split()[0]
+
+    def is_named():
+        status = host.check_output(
+            f"curl -sS -o /dev/null -w '%{{http_code}}' --resolve {name}:443:{outside} "
+            f"--cacert {CA_ROOT} -H 'X-Login-Alert-Token: guessed' -d '{{}}' https://{name}/login"
+        )
+        assert status in {"401", "429"}
+        # One line in ten seconds.
+        said = host.check_output(f"journalctl --unit={SERVICE} --since=-1min --output=cat")
+        return f"refused {outside} with a wrong or no X-Login-Alert-Token" in said
+
+    wait_for("a line about the guesser", is_named)
 
 
 def test_shared_token_and_previous_key_are_good_where_they_are_set(host):
@@ -196,7 +224,10 @@ def test_shared_token_and_previous_key_are_good_where_they_are_set(host):
     assert (taken, curl(name, "/events", header=admin_header("previous"))[0]) == expected
 
 
-def test_no_secret_in_units_journal_or_process_list(host):
+def test_no_secret_in_units_journal_or_process_list(host, token):
+    header = f"X-Login-Alert-Token: {token}"
+    for body in ("[]", '{"hostname": "another"}', "{"):
+        curl(name_of(host), "/login", "-d", body, header=header)
     seen = host.check_output(
         "journalctl --no-pager --output=cat; ps -eo args; systemctl cat caddy watchtower-collector"
     )
@@ -205,3 +236,4 @@ def test_no_secret_in_units_journal_or_process_list(host):
     known = ("agent_token", "admin_api_key", "previous")
     leaked = [name for name in known if secret(name) in seen]
     assert not leaked
+    assert token not in seen

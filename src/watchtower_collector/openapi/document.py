@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi.openapi.utils import get_openapi
 
 from watchtower_collector.auth import ADMIN_HEADER, TOKEN_HEADER
-from watchtower_collector.openapi.operations import ADMIN, AGENT, OPERATIONS
+from watchtower_collector.openapi.operations import ADMIN, AGENT, METRICS, OPERATIONS
 from watchtower_collector.openapi.schemas import component_schemas
 from watchtower_collector.routes.login import PATH as LOGIN
 from watchtower_collector.version import VERSION
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from watchtower_collector.openapi.operations import Operation
 
+_HEALTHZ = "/healthz"
 _SCHEMES = {
     AGENT: {
         "type": "apiKey",
@@ -29,6 +30,11 @@ _SCHEMES = {
         "in": "header",
         "name": ADMIN_HEADER,
         "description": "The admin key.",
+    },
+    METRICS: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The key for metrics, when there is one.",
     },
 }
 
@@ -44,6 +50,8 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
     # The front answers it, and FastAPI knows nothing of it.
     login: dict[str, Any] = {"post": {"operationId": "login"}}
     document["paths"] = {LOGIN: login, **document["paths"]}
+    # For FastAPI it would have the same name as GET.
+    document["paths"][_HEALTHZ]["head"] = {"operationId": "healthz_head"}
     for path, methods in document["paths"].items():
         for method, generated in methods.items():
             described = OPERATIONS.get((path, method))
@@ -56,7 +64,7 @@ def _describe(generated: dict[str, Any], described: Operation) -> None:
     generated["summary"] = described.summary
     generated["description"] = described.description
     generated["responses"] = described.answers
-    generated["security"] = [] if described.secret is None else [{described.secret: []}]
+    generated["security"] = [{secret: []} for secret in described.secrets]
     if described.body is not None:
         generated["requestBody"] = described.body
     for parameter in generated.get("parameters", []):

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from watchtower_collector.event import event_row, parse_event
+from watchtower_collector.rendering import (
+    csv_header,
+    event_document,
+    render_csv,
+    render_event,
+    render_json_lines,
+)
+from watchtower_collector.timestamps import parse_rfc3339
+
 EVENT: dict[str, Any] = {
     "type": "login",
     "timestamp": "2026-03-14T09:26:53.589793Z",
@@ -14,24 +24,23 @@ EVENT: dict[str, Any] = {
     "source_port": 50022,
     "event_id": "5d41402abc4b2a76b9719d911017c592",
 }
-STORED_EVENT: dict[str, Any] = {
-    "id": 4711,
+_LABELLED: dict[str, Any] = {
     **EVENT,
-    "received_at": "2026-03-14T09:26:54.012345Z",
     "key_type": "ED25519",
     "key_fingerprint": "SHA256:Zk6cHqbhl7mS5lKnYH2hPUuJ0kTLb0qPq3J9xGdXwTs",
-    "certificate_id": None,
-    "certificate_ca": None,
     "raw_message": "Accepted publickey for alice from 203.0.113.7 port 50022 ssh2: ED25519 …",
     "region": "eu",
     "host_group": "web",
-    "severity": None,
-    "flagged": False,
-    "trusted": True,
-    "ambiguous": False,
-    "agent_version": None,
-    "spool_depth": None,
 }
+_ROW = {
+    "id": 4711,
+    **event_row(parse_event(_LABELLED), parse_rfc3339("2026-03-14T09:26:54.012345Z")),
+}
+# The same event in each form in which one goes out.
+STORED_EVENT = event_document(_ROW)
+STREAM = f"id: 4711\nevent: login\ndata: {render_event(_ROW).decode()}\n\n"
+CSV = (csv_header() + render_csv([_ROW])).decode()
+JSON_LINES = render_json_lines([_ROW]).decode()
 HOST: dict[str, Any] = {
     "hostname": "web-1",
     "first_seen": "2026-01-01T00:00:00.000000Z",
@@ -87,6 +96,3 @@ AUDIT_ENTRY: dict[str, Any] = {
     "status": 200,
     "detail": None,
 }
-STREAM = f'id: 4711\nevent: login\ndata: {"{"}"id":4711{"}"}\n\n'
-CSV = "id,event_id,type,timestamp\r\n4711,,login,2026-03-14T09:26:53.589793Z\r\n"
-JSON_LINES = '{"id":4711,"type":"login"}\n'

@@ -21,6 +21,7 @@ from watchtower_collector.openapi.answers import (
 
 ADMIN = "admin"
 AGENT = "agent"
+METRICS = "metrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class Operation:
 
     summary: str
     description: str
-    secret: str | None
+    secrets: tuple[str, ...]
+    """Those of which one opens it; none when anybody may ask."""
     answers: Answers
     body: dict[str, Any] | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -60,7 +62,7 @@ _LOGIN = Operation(
     "Stores one event or an array of up to 1,000, and answers when they are on disk. An event "
     "that is stored already is acknowledged and not stored again. The body may be compressed "
     "with Content-Encoding: gzip.",
-    AGENT,
+    (AGENT,),
     {
         "201": answer(
             "Stored; of an array, what is not rejected.",
@@ -103,7 +105,7 @@ _LOGIN = Operation(
 _HEALTHZ = Operation(
     "Can events be stored?",
     "Reports the last commit; anyone may ask, at any rate.",
-    None,
+    (),
     {
         "200": answer("Yes.", json_content(ref("Health"), yes={"status": "ok"})),
         **DEFECT,
@@ -114,12 +116,23 @@ _HEALTHZ = Operation(
         ),
     },
 )
+_HEALTHZ_HEAD = Operation(
+    "Can events be stored? In short",
+    "As GET, without the body: for load balancers.",
+    (),
+    {
+        "200": answer("Yes.", {}),
+        "500": answer("A defect in the collector.", {}),
+        "503": answer("No.", {}, "Retry-After"),
+    },
+)
 _EVENTS = Operation(
     "What happened, newest first",
     "All filters that are given must hold; of a filter given several times, any one. Without "
     "until, what a host with a fast clock dated into the future is found, too. As JSON it comes "
-    "in pages, as CSV or JSON Lines in one stream.",
-    ADMIN,
+    "in pages, as CSV or JSON Lines in one stream. For JSON Lines application/x-ndjson may be "
+    "asked, too.",
+    (ADMIN,),
     {
         "200": answer(
             "Events.",
@@ -136,7 +149,7 @@ _EVENTS = Operation(
 _EVENT = Operation(
     "One event",
     "By the id that the collector gave it.",
-    ADMIN,
+    (ADMIN,),
     {
         "200": answer("It.", json_content(ref("StoredEvent"), event=examples.STORED_EVENT)),
         "404": error("There is none, or no longer.", "there is no event with this id"),
@@ -148,7 +161,7 @@ _STREAM = Operation(
     "What happens, as it happens",
     "Server-sent events: each stored event once, in the order of storing. It goes on after "
     "Last-Event-ID, and says : alive every 15 seconds when there is nothing to say.",
-    ADMIN,
+    (ADMIN,),
     {
         "200": answer("A stream.", _text("text/event-stream", examples.STREAM)),
         **ASKING,
@@ -157,7 +170,7 @@ _STREAM = Operation(
 _HOSTS = Operation(
     "What is known of each host",
     "By name. A host is silent when it once sent a heartbeat and nothing came for a while.",
-    ADMIN,
+    (ADMIN,),
     {
         "200": answer("Hosts.", json_content(array_of("Host"), hosts=[examples.HOST]), "Link"),
         **ASKING,
@@ -167,7 +180,7 @@ _FORGET_HOST = Operation(
     "Forget a host",
     "One that is gone for good, so that it no longer counts as silent. Its events stay, and when "
     "another one comes, the host is known again.",
-    ADMIN,
+    (ADMIN,),
     {
         "200": answer("Forgotten.", json_content(ref("Done"), done={"status": "ok"})),
         "404": error("There is none.", "there is no host 'web-1'"),
@@ -179,13 +192,13 @@ _STATS = Operation(
     "How many events",
     "By the values of a field, by hours or days in UTC, or both. Without until it is until now; "
     "without since and hours it is the last 24 hours before, for days the last 30.",
-    ADMIN,
+    (ADMIN,),
     {"200": answer("Counts.", json_content(ref("Stats"), stats=examples.STATS)), **ASKING},
 )
 _OPENAPI = Operation(
     "This document",
     "OpenAPI 3.1.",
-    ADMIN,
+    (ADMIN,),
     {
         "200": answer("It.", json_content({"type": "object"}, document={"openapi": "3.1.0"})),
         **ASKING,
@@ -195,7 +208,7 @@ _METRICS = Operation(
     "The collector's state, for Prometheus",
     "In Prometheus's text format. Besides the admin key, Authorization: Bearer with the key for "
     "metrics is taken, when there is one.",
-    ADMIN,
+    (METRICS, ADMIN),
     {
         "200": answer("Metrics.", _text("text/plain", "watchtower_up 1.0\n")),
         **ASKING,
@@ -204,14 +217,14 @@ _METRICS = Operation(
 _TOKENS = Operation(
     "The tokens of single hosts",
     "In the order of their making, without the tokens themselves.",
-    ADMIN,
+    (ADMIN,),
     {"200": answer("Tokens.", json_content(array_of("Token"), tokens=[examples.TOKEN])), **ASKING},
 )
 _MAKE_TOKENS = Operation(
     "Make tokens",
     "One or up to 1,000. With token_sha256 a token that was made elsewhere is taken over, and is "
     "good again if it had expired; with overlap_seconds the host's other tokens expire.",
-    ADMIN,
+    (ADMIN,),
     {
         "201": answer(
             "Good now.",
@@ -239,7 +252,7 @@ _MAKE_TOKENS = Operation(
 _REVOKE_TOKEN = Operation(
     "Revoke a token",
     "It is good for nothing at once, and for ever.",
-    ADMIN,
+    (ADMIN,),
     {
         "200": answer("Revoked.", json_content(ref("Done"), done={"status": "ok"})),
         "404": error("There is none.", "there is no token 7"),
@@ -250,7 +263,7 @@ _REVOKE_TOKEN = Operation(
 _AUDIT = Operation(
     "Who asked what, newest first",
     "Every request that an admin key let pass.",
-    ADMIN,
+    (ADMIN,),
     {
         "200": answer(
             "Entries.",
@@ -264,6 +277,7 @@ _AUDIT = Operation(
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("/login", "post"): _LOGIN,
     ("/healthz", "get"): _HEALTHZ,
+    ("/healthz", "head"): _HEALTHZ_HEAD,
     ("/events", "get"): _EVENTS,
     ("/events/{id}", "get"): _EVENT,
     ("/events/stream", "get"): _STREAM,

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
 from watchtower_collector.event import Event
+from watchtower_collector.openapi.details import DETAILS, with_details
 from watchtower_collector.rendering import FIELDS
 from watchtower_collector.wanted_token import WantedToken
 
@@ -177,8 +178,9 @@ _MODELS: tuple[type[BaseModel], ...] = (
 )
 
 
-def _stored_event(event: dict[str, Any]) -> dict[str, Any]:
+def _stored_event() -> dict[str, Any]:
     """Return the schema of an event that goes out: every field is there, and two more."""
+    event = with_details(Event.model_json_schema(mode="serialization"), null=False)
     time = {"type": "string", "format": "date-time"}
     properties = {
         **event["properties"],
@@ -189,7 +191,7 @@ def _stored_event(event: dict[str, Any]) -> dict[str, Any]:
         **event,
         "title": "StoredEvent",
         "description": "An event as it is stored. Fields this collector does not know follow.",
-        "properties": {name: properties[name] for name in FIELDS},
+        "properties": {name: properties[name] for name in (*FIELDS, *DETAILS)},
         "required": list(FIELDS),
     }
 
@@ -200,5 +202,6 @@ def component_schemas() -> dict[str, Any]:
         [(model, "validation") for model in _MODELS], ref_template=REF + "{model}"
     )
     schemas: dict[str, Any] = definitions["$defs"]
-    schemas["StoredEvent"] = _stored_event(schemas["Event"])
+    schemas["Event"] = with_details(schemas["Event"], null=True)
+    schemas["StoredEvent"] = _stored_event()
     return schemas

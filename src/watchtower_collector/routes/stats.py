@@ -40,6 +40,12 @@ By = Literal[
     "host_group",
     "severity",
     "flagged",
+    "key_type",
+    "key_fingerprint",
+    "certificate_id",
+    "trusted",
+    "ambiguous",
+    "agent_version",
 ]
 Interval = Literal["hour", "day"]
 MAX_TOP = 1_000

@@ -25,6 +25,12 @@ BY = (
     "host_group",
     "severity",
     "flagged",
+    "key_type",
+    "key_fingerprint",
+    "certificate_id",
+    "trusted",
+    "ambiguous",
+    "agent_version",
 )
 # As the options are called, beside as the collector calls its fields.
 ALIASES = {"host": "hostname", "source": "source_ip", "group": "host_group"}

@@ -1,5 +1,8 @@
+from typing import get_args
+
 import pytest
 
+from watchtower_collector.routes.stats import By
 from watchtower_collector.store import stats as stats_of_the_store
 
 
@@ -68,12 +71,26 @@ def test_by_a_flag(client, admin, make_event):
     assert [count["value"] for count in document["counts"]] == [False, True]
 
 
-@pytest.mark.parametrize(
-    "field", ["type", "hostname", "method", "source_ip", "region", "host_group", "severity"]
-)
+@pytest.mark.parametrize("field", sorted({*get_args(By)} - {"user", "flagged"}))
 def test_by_every_other_field(day, admin, field):
     document = stats(day, admin, f"{DAY}&by={field}")
     assert sum(count["count"] for count in document["counts"]) == document["total"] == 7
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("key_fingerprint", ["SHA256:one", "SHA256:two"]),
+        ("agent_version", ["1.2.3", "1.2.4"]),
+        ("trusted", [False, True]),
+    ],
+)
+def test_what_is_counted_by_is_what_was_sent(client, admin, make_event, field, values):
+    client.post([make_event(**{field: value}) for value in (values[0], *values)])
+    document = stats(client, admin, f"since=2026-01-01&by={field}")
+    assert [(c["value"], c["count"]) for c in document["counts"]] == list(
+        zip(values, (2, 1), strict=True)
+    )
 
 
 def test_every_hour_has_a_count_also_those_in_which_nothing_happened(day, admin):
