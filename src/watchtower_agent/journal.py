@@ -35,6 +35,9 @@ _REFUSED_CURSOR = "Failed to seek to cursor"
 _SINCE = "--cursor=t={:x}"
 _BEGINNING = _SINCE.format(1)
 _BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
+_MACHINE_ID_FILE = Path("/etc/machine-id")
+# What the file is called that journald finds unclosed and sets aside.
+_UNCLEAN = "*.journal~"
 # What an entry claims to be, whether it may be believed or not: parse tells the two apart.
 _CLAIMS = tuple(
     tuple(f"{field}={name}" for name in (*SSHD_NAMES, "sudo", "su"))
@@ -78,6 +81,18 @@ def current_boot_id() -> str:
             f"{_BOOT_ID_FILE} cannot be read: {error.strerror}. "
             "The unit must not hide it (ProcSubset=pid)"
         ) from None
+
+
+def machine_id() -> str:
+    """Return what the folder is called in which journald keeps the journal of this host.
+
+    Raises:
+        JournalError: it cannot be read.
+    """
+    try:
+        return _MACHINE_ID_FILE.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise JournalError(f"{_MACHINE_ID_FILE} cannot be read: {error.strerror}") from None
 
 
 class Journal:
@@ -215,8 +230,18 @@ class Journal:
         Raises:
             JournalError: the journal itself cannot be read, so that nobody knows.
         """
+        return self._finds(position, (*self._source, f"_BOOT_ID={position.boot_id}"))
+
+    def passes(self, position: Position) -> bool:
+        """Return whether the entry that a position names is among those that are read.
+
+        Raises:
+            JournalError: the journal itself cannot be read, so that nobody knows.
+        """
+        return self._finds(position, self.matches(position.boot_id))
+
+    def _finds(self, position: Position, matches: Sequence[str]) -> bool:
         here = Cursor.read(position.cursor)
-        matches = (*self._source, f"_BOOT_ID={position.boot_id}")
         try:
             with closing(self._entries.read([f"--cursor={position.cursor}"], matches)) as entries:
                 for entry in entries:
@@ -233,12 +258,39 @@ class Journal:
 
     def files(self) -> object:
         """Return what is another thing once a file has come, gone or been renamed."""
-        folders = [
+        folders = self._named_folders() or [
+            folder for place in _PLACES for folder in sorted(place.glob("*"))
+        ]
+        return [(folder, _changed_at(folder)) for folder in folders]
+
+    def unclean_files(self) -> list[Path]:
+        """Return the files that journald had not closed when it ended, in no order.
+
+        Raises:
+            JournalError: nobody knows where they are.
+        """
+        folders = self._named_folders() or [place / machine_id() for place in _PLACES]
+        return [file for folder in folders for file in folder.glob(_UNCLEAN)]
+
+    def last_entry(self, file: str) -> JournalEntry | None:
+        """Return what was written to a file last, filed or not; None if that cannot be read.
+
+        Raises:
+            JournalError: journalctl failed, and the file is not at fault.
+            StoppedError: the agent is to stop.
+        """
+        try:
+            with closing(self._entries.read(["--lines=1", f"--file={file}"], ())) as entries:
+                return next(entries, None)
+        except JournalctlExitError:
+            return None
+
+    def _named_folders(self) -> list[Path]:
+        return [
             Path(argument.partition("=")[2])
             for argument in self._source
             if argument.startswith("--directory=")
-        ] or [folder for place in _PLACES for folder in sorted(place.glob("*"))]
-        return [(folder, _changed_at(folder)) for folder in folders]
+        ]
 
     def _look_for(self, position: Position) -> None:
         """See that a position which the filter hides is there, and what lay behind it.

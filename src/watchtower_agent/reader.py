@@ -29,6 +29,7 @@ from watchtower_agent.pulse import Pulse
 from watchtower_agent.second_reading import SecondReading
 from watchtower_agent.spool_file import SpoolError
 from watchtower_agent.trouble import Trouble
+from watchtower_agent.unfiled import UnfiledEntries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -93,6 +94,7 @@ class JournalReader:
         self._damage_reported: set[_Damage] = set()
         self._damage_seen: dict[_Damage, Position | None] = {}
         self.trouble = Trouble()
+        self._unfiled = UnfiledEntries(journal.apart(), spool, self._events)
         self._second_reading = SecondReading(journal.apart(), spool, parser.host, self._events)
 
     def run(self) -> None:
@@ -146,6 +148,7 @@ class JournalReader:
         tail = self._journal.tail(boot_id) if self._anchor_is_due(position, boot_id) else None
         self._horizon.begin(boot_id, Cursor.read(position.cursor) if position else None)
         found = self._read_on(position, boot_id) if position else self._read_first(boot_id)
+        self._unfiled.read()
         self._report_damage(position)
         if not found and tail is not None and self._horizon.look():
             if position is None or not _has_passed(position, tail):
@@ -194,7 +197,7 @@ class JournalReader:
             since = max(1, int(time.time()) - self._backfill_seconds)
             if self._backfill_seconds:
                 found = self._store(self._journal.since(since))
-            self._spool.know_boots([boot for boot in boots if boot != boot_id])
+            self._spool.know("boots", [boot for boot in boots if boot != boot_id])
             self._looked_at = time.monotonic()
             return found
         head = self._journal.head()
@@ -231,7 +234,7 @@ class JournalReader:
 
     def _begin_anew(self, gap_event: Event, head: JournalEntry) -> int:
         """Report a gap and read from the oldest entry left to the end of its boot."""
-        self._spool.know_boots([])
+        self._spool.know("boots", [])
         self._spool.add([gap_event, *self._events(head, None)], position_of(head))
         return self._store(self._journal.boot(position_of(head).boot_id))
 
@@ -249,9 +252,9 @@ class JournalReader:
                 found += self._store(self._journal.boot(boot), moves=False)
                 if not self._horizon.look():
                     return found
-                self._spool.know_boots([*(self._spool.known_boots() or ()), boot])
+                self._spool.know("boots", [*(self._spool.known("boots") or ()), boot])
             # The running one is not, before there is a position in it.
-            self._spool.know_boots([boot for boot in there if boot != boot_id])
+            self._spool.know("boots", [boot for boot in there if boot != boot_id])
             self._looked_at = time.monotonic()
         if position.boot_id != boot_id and self._horizon.look():
             found += self._store(self._journal.boot(boot_id))
@@ -262,7 +265,7 @@ class JournalReader:
 
     def _unread(self, there: Sequence[str], position: Position, boot_id: str) -> list[str]:
         """Return the boots to read as a whole, oldest first."""
-        known = self._spool.known_boots()
+        known = self._spool.known("boots")
         unread = []
         for boot in set(there) - {position.boot_id, boot_id, *(known or ())}:
             head = self._journal.head(boot)

@@ -60,13 +60,10 @@ class LookBack:
         return self.boots == ()
 
     @classmethod
-    def begin(cls, restored: Restored, began_at: int, now: int) -> LookBack:
-        """Begin where the missing events do, but not before this agent did (microseconds).
-
-        Who began later than now began with another clock, and nobody knows when.
-        """
+    def begin(cls, restored: Restored, began_at: int) -> LookBack:
+        """Begin where the missing events do, but not before this agent did (microseconds)."""
         since = int((restored.missing_since - _LATE_SECONDS) * 1_000_000)
-        return cls(restored.restore_id, max(since, began_at if began_at <= now else 0, 1))
+        return cls(restored.restore_id, max(since, began_at, 1))
 
     @classmethod
     def from_json(cls, text: str) -> LookBack:

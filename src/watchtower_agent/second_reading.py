@@ -104,6 +104,8 @@ class SecondReading:
             _SPREAD_SECONDS / 60,
         )
         self._restore_id = look_back.restore_id
+        # Their last entries are read again, too.
+        self._spool.know("unclean_files", [])
         self._due_at = time.monotonic() + jitter(0, _SPREAD_SECONDS)
         self._damage.clear()
 

@@ -13,7 +13,7 @@ import threading
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from watchtower_agent.counters import Counters
 from watchtower_agent.event import (
@@ -46,6 +46,10 @@ DEAD_LETTERS_KEPT = 1000
 _ROW_OVERHEAD = 200
 
 _SUM_OF_SIZES = "SELECT coalesce(sum(size), 0) FROM events"
+
+# What the reader remembers by name: boots that are read or being read, and the journal's files
+# that were set aside unclosed and are read to their last entry.
+Known = Literal["boots", "unclean_files"]
 
 # When the spool is full, the lowest number goes first, the oldest within it. Anybody can write
 # untrusted entries and cause failures, so they must not be able to push out a login.
@@ -148,24 +152,24 @@ class Spool:
             text = self._state("position")
         return None if text is None else Position.from_json(text)
 
-    def known_boots(self) -> list[str] | None:
-        """Return the boots that are read or being read, or None before they were noted.
+    def known(self, what: Known) -> list[str] | None:
+        """Return the boots or files that were noted, or None before any were.
 
         Raises:
             SpoolError: the spool cannot be read.
         """
         with self._lock, as_spool_error(self._path):
-            text = self._state("boots")
+            text = self._state(what)
         return None if text is None else json.loads(text)
 
-    def know_boots(self, boot_ids: Sequence[str]) -> None:
-        """Note the boots that are read or being read, in place of those noted before.
+    def know(self, what: Known, names: Sequence[str]) -> None:
+        """Note boots or files, in place of those noted before.
 
         Raises:
             SpoolError: nothing was changed.
         """
         with self._lock, self._transaction():
-            self._set_state("boots", json.dumps([*boot_ids]))
+            self._set_state(what, json.dumps([*names]))
 
     def begin_at(self, realtime: int) -> None:
         """Note from when on the journal is read at all, in microseconds since 1970.
@@ -179,6 +183,18 @@ class Spool:
         with self._lock, self._transaction():
             if not any(map(self._state, ("began_at", "position", "replaces"))):
                 self._set_state("began_at", str(realtime))
+
+    def began_at(self, now: int) -> int:
+        """Return from when on the journal is read at all, both in microseconds since 1970.
+
+        It is 0, for all there is, if that is not noted, or later than now: then it was noted by
+        another clock, and nobody knows when.
+
+        Raises:
+            SpoolError: the spool cannot be read.
+        """
+        with self._lock, as_spool_error(self._path):
+            return self._began_at(now)
 
     def look_back(self) -> LookBack | None:
         """Return what is left to be read a second time, or None if nothing ever was.
@@ -203,9 +219,7 @@ class Spool:
             known = None if text is None else LookBack.from_json(text)
             if known is not None and known.restore_id == restored.restore_id:
                 return
-            # A spool of an earlier version does not know when it began.
-            began_at = int(self._state("began_at") or 0)
-            look_back = LookBack.begin(restored, began_at, time.time_ns() // 1000)
+            look_back = LookBack.begin(restored, self._began_at(time.time_ns() // 1000))
             if known is not None and not known.is_over:
                 look_back = replace(look_back, since=min(look_back.since, known.since))
             self._set_state("look_back", look_back.to_json())
@@ -415,6 +429,11 @@ class Spool:
                 self._connection.execute("DELETE FROM events WHERE seq = ?", (seq,))
                 self._bytes -= row[0]
 
+    def _began_at(self, now: int) -> int:
+        # A spool of an earlier version does not know when it began.
+        began_at = int(self._state("began_at") or 0)
+        return began_at if began_at <= now else 0
+
     def _is_of_this_restore(self, look_back: LookBack) -> bool:
         text = self._state("look_back")
         return text is not None and LookBack.from_json(text).restore_id == look_back.restore_id
@@ -463,8 +482,11 @@ def _check_state(connection: sqlite3.Connection) -> None:
     if "look_back" in state:
         LookBack.from_json(state["look_back"])
     int(state.get("began_at", "0"))
-    if not isinstance(json.loads(state.get("boots", "[]")), list) or sum(dropped.values()) < 0:
-        raise TypeError("the boots or the counts of dropped events are none")
+    for name in ("boots", "unclean_files"):
+        if not isinstance(json.loads(state.get(name, "[]")), list):
+            raise TypeError(f"the {name} are none")
+    if sum(dropped.values()) < 0:
+        raise TypeError("the counts of dropped events are none")
 
 
 def _is_whole(body: str) -> bool:

@@ -4,15 +4,10 @@ import os
 import struct
 
 import pytest
+from journal_file import ARENA_SIZE_AT, INCOMPATIBLE_FLAGS_AT, entries, field_at, item_format
 from logins import CRON, SECOND, THIRD, login, ports, take
 
 from watchtower_agent.journalctl import JournalError
-
-# journal-def.h: struct Header, struct ObjectHeader, struct EntryObject, struct DataObject.
-HEADER_SIZE_AT, INCOMPATIBLE_FLAGS_AT, ARENA_SIZE_AT = 88, 12, 96
-COMPACT = 16
-ENTRY = 3
-ENTRY_ITEMS_AT = 64
 
 
 def damage_header(file, at, value):
@@ -59,22 +54,13 @@ def test_a_file_that_journalctl_ignores_is_reported(
 def lead_astray(file, field):
     """Let what refers to a field point behind the end of the file; return how often it did."""
     content = bytearray(file.read_bytes())
-    (header_size,) = struct.unpack_from("<Q", content, HEADER_SIZE_AT)
-    (flags,) = struct.unpack_from("<I", content, INCOMPATIBLE_FLAGS_AT)
-    item, step, payload_at = ("<I", 4, 72) if flags & COMPACT else ("<Q", 16, 64)
-    assert content.count(field) == 1
-    offset = content.find(field) - payload_at
-    at, changed = header_size, 0
-    while at + 16 < len(content):
-        (size,) = struct.unpack_from("<Q", content, at + 8)
-        if not size:
-            break
-        if content[at] == ENTRY:
-            for place in range(at + ENTRY_ITEMS_AT, at + size, step):
-                if struct.unpack_from(item, content, place)[0] == offset:
-                    struct.pack_into(item, content, place, 0x7FFFFFF8)
-                    changed += 1
-        at += (size + 7) // 8 * 8
+    item, offset = item_format(content), field_at(content, field)
+    changed = 0
+    for places in entries(content):
+        for place in places:
+            if struct.unpack_from(item, content, place)[0] == offset:
+                struct.pack_into(item, content, place, 0x7FFFFFF8)
+                changed += 1
     file.write_bytes(content)
     return changed
 

@@ -147,7 +147,7 @@ def test_a_disk_that_is_full_at_a_later_start_is_waited_out(small_disk):
 COMMITS = {
     "events and position": lambda spool: spool.add([event(99, "y" * 9000)], position(99)),
     "position": lambda spool: spool.add([], position(99)),
-    "boots": lambda spool: spool.know_boots(["b1" * 16]),
+    "boots": lambda spool: spool.know("boots", ["b1" * 16]),
     "delivered": lambda spool: spool.settle([spool.batch(1, BIG)[0].seq], []),
     "refused": lambda spool: spool.settle([], [(spool.batch(1, BIG)[0].seq, "bad" * 3000)]),
     "overflow": lambda spool: spool.report_overflow(Host("h")),
@@ -157,7 +157,7 @@ COMMITS = {
 @pytest.mark.parametrize("commit", COMMITS.values(), ids=COMMITS)
 def test_a_commit_without_room_changes_nothing_and_works_when_there_is(small_disk, commit):
     spool = Spool(small_disk, 40_000)
-    spool.know_boots(["b0" * 16])
+    spool.know("boots", ["b0" * 16])
     spool.add([event(number, "x" * 900) for number in range(45)], position(45))
     before = list(spool._connection.iterdump())
     size = spool._bytes
@@ -274,7 +274,7 @@ def test_what_was_committed_survives_a_power_failure_with_its_position(disk):
 def use(spool):
     """Do all that an agent does with a spool; return what is in it."""
     spool.position()
-    spool.known_boots()
+    spool.known("boots")
     spool.add([event(number) for number in range(900, 910)], position(910))
     found = []
     while batch := spool.batch(50, 10_000):
@@ -307,7 +307,7 @@ def test_a_spool_that_is_torn_anywhere_is_used_or_set_aside(tmp_path, tear, capl
     spool = Spool(whole, BIG)
     spool.add([event(number, "x" * (number * 19 % 800)) for number in range(40)], position(40))
     spool.settle([], [(number, "refused") for number in range(1, 4)])
-    spool.know_boots(["b0" * 16])
+    spool.know("boots", ["b0" * 16])
     spool.close()
     content = (whole / FILE_NAME).read_bytes()
     fates = set()

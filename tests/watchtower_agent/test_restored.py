@@ -31,7 +31,7 @@ def test_the_collectors_word_is_read_or_ignored(header, missing_since):
 
 
 def test_what_is_missing_since_ever_is_looked_for_from_the_beginning():
-    assert LookBack.begin(Restored(FIRST, 0.0), 0, 1) == LookBack(FIRST, 1)
+    assert LookBack.begin(Restored(FIRST, 0.0), 0) == LookBack(FIRST, 1)
 
 
 @pytest.mark.parametrize("boots", [None, (), ("b0", "b1")])
@@ -78,11 +78,17 @@ def test_a_memory_that_makes_no_sense_is_damage(tmp_path, value):
     assert remember(value) is not None
 
 
+@pytest.mark.parametrize(("began_at", "since"), [(0, 29), (28, 29), (31, 31)])
+def test_no_further_back_than_the_agent_began(began_at, since):
+    look_back = LookBack.begin(Restored(FIRST, 30 * DAY), began_at * DAY * 1_000_000)
+    assert look_back.since == since * DAY * 1_000_000
+
+
 @pytest.mark.parametrize("began_at", [31 * DAY, 40 * DAY, 50 * DAY, 10**12])
-def test_when_the_agent_began_by_a_clock_that_was_ahead_is_no_bound(began_at):
-    now = 40 * DAY
-    look_back = LookBack.begin(Restored(FIRST, 30 * DAY), began_at * 1_000_000, now * 1_000_000)
-    assert look_back.since == (began_at if began_at <= now else 29 * DAY) * 1_000_000
+def test_when_the_agent_began_by_a_clock_that_was_ahead_is_no_bound(spool, began_at):
+    spool.begin_at(began_at * 1_000_000)
+    bound = began_at if began_at <= 40 * DAY else 0
+    assert spool.began_at(40 * DAY * 1_000_000) == bound * 1_000_000
 
 
 def test_what_an_earlier_restore_left_is_read_with_the_next(spool):
