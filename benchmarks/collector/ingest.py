@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sqlite3
 import statistics
 import subprocess
@@ -81,6 +82,8 @@ def child(script: str, *arguments: object, job: dict | None = None) -> dict:
     """Run a script beside this one and return what it printed."""
     done = subprocess.run(
         [sys.executable, HERE / script, *map(str, arguments)],
+        # Unbuffered, Python drops what one write to a slow pipe leaves over.
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
         input=json.dumps(job), stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
     return json.loads(done.stdout)
