@@ -5,14 +5,13 @@ import os
 import random
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import textwrap
 import time
-from pathlib import Path
 
 import pytest
+from disks import Disk, as_root, small
 from logins import login
 from processes import IMPATIENT, SOURCE
 
@@ -25,9 +24,6 @@ from watchtower_agent.spool import FILE_NAME, Position, Spool
 from watchtower_agent.spool_file import DamagedSpoolError, SpoolError
 
 BIG = 100_000_000
-# ext4.h: what fsstress uses to cut the power. Not even the file system's journal is written.
-EXT4_IOC_SHUTDOWN = 0x8004587D
-NOLOGFLUSH = 2
 
 
 def event(number, text="x", event_type="login"):
@@ -43,24 +39,10 @@ def numbers(spool):
     return [int(json.loads(event.body)["event_id"]) for event in spool.batch(10**6, BIG)]
 
 
-def as_root(*command):
-    """Run a command as root, without a question."""
-    needed = ["sudo", "-n", *command] if os.geteuid() != 0 else command
-    ended = subprocess.run(needed, capture_output=True, text=True, check=False)
-    if ended.returncode != 0:
-        pytest.fail(f"{' '.join(needed)}: {ended.stderr.strip()}. Run this as root")
-    return ended.stdout.strip()
-
-
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 2 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    options = f"size=2m,mode=700,uid={os.getuid()},gid={os.getgid()}"
-    as_root("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder))
-    yield folder
-    as_root("umount", str(folder))
+    with small(tmp_path / "disk", 2) as folder:
+        yield folder
 
 
 def fill(disk, leave=0):
@@ -72,43 +54,9 @@ def make_room(disk):
     (disk / "ballast").unlink()
 
 
-class Disk:
-    """A disk with ext4 on it."""
-
-    def __init__(self, folder):
-        self.image = folder / "image"
-        self.folder = folder / "disk"
-        self.folder.mkdir()
-        with self.image.open("wb") as file:
-            file.truncate(16 * 1024 * 1024)
-        owner = f"root_owner={os.getuid()}:{os.getgid()}"
-        as_root("mkfs.ext4", "-q", "-F", "-E", owner, str(self.image))
-        self.mount()
-
-    def mount(self):
-        as_root("mount", "-o", "loop,errors=remount-ro", str(self.image), str(self.folder))
-
-    def unmount(self):
-        as_root("umount", str(self.folder))
-
-    def cut_power(self):
-        """Lose what is not on the disk yet; nothing works from then on until a new mount."""
-        program = (
-            "import fcntl, os, sys\n"
-            "disk = os.open(sys.argv[1], os.O_RDONLY)\n"
-            f"fcntl.ioctl(disk, {EXT4_IOC_SHUTDOWN}, {struct.pack('I', NOLOGFLUSH)!r})\n"
-        )
-        as_root(sys.executable, "-c", program, str(self.folder))
-
-    def fail(self):
-        """Report a defect to the kernel, which then lets nobody write any longer."""
-        device = Path(as_root("findmnt", "-no", "SOURCE", str(self.folder))).name
-        as_root("sh", "-c", f"echo 1 > /sys/fs/ext4/{device}/trigger_fs_error")
-
-
 @pytest.fixture
 def disk(tmp_path):
-    disk = Disk(tmp_path)
+    disk = Disk(tmp_path, 16)
     yield disk
     disk.unmount()
 
@@ -212,9 +160,7 @@ def test_a_disk_that_breaks_while_in_use_moves_nothing(
         with pytest.raises((SpoolError, DamagedSpoolError)):
             spool.settle([1], [])
     spool.close()
-    disk.unmount()
-    as_root("sh", "-c", f"fsck.ext4 -y {disk.image} >/dev/null 2>&1 || [ $? -lt 4 ]")
-    disk.mount()
+    disk.repair()
     spool = Spool(disk.folder, BIG)
     assert spool.replaces() is None
     assert spool.position() == reached

@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import os
 import signal
-import subprocess
 import sys
 import uuid
 
@@ -14,6 +13,7 @@ import anyio.from_thread
 import httpx
 import pytest
 from collector_process import ADMIN, AGENT, REPOSITORY, Collector
+from disks import small
 
 from watchtower_collector.app import create_app
 from watchtower_collector.backup import back_up
@@ -144,26 +144,8 @@ def collector(environment, tmp_path):
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 4 MB."""
-    directory = tmp_path / "disk"
-    directory.mkdir()
-    options = f"size=4m,mode=700,uid={os.getuid()},gid={os.getgid()}"
-    as_root("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory))
-    yield directory
-    as_root("umount", str(directory))
-
-
-def as_root(*command):
-    """Run a command as root, without a question."""
-    needed = ["sudo", "-n", *command] if os.geteuid() != 0 else command
-    try:
-        ended = subprocess.run(needed, capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        pytest.fail(f"a small file system needs root: run this as root, or install sudo ({error})")
-    if ended.returncode != 0:
-        pytest.fail(
-            f"{' '.join(needed)}: {ended.stderr.strip()}. A small file system needs root: run "
-            "this as root, or as a user whom sudo asks for no password (or run sudo -v before)"
-        )
+    with small(tmp_path / "disk", 4) as directory:
+        yield directory
 
 
 @pytest.fixture
