@@ -41,6 +41,15 @@ def kill(journal_directory):
     return kill
 
 
+@pytest.fixture
+def two_killed(journal_directory, kill):
+    """A kill leaves all files unclean that were open."""
+    journal_directory.write(login(1), login(2))
+    journal_directory.write(login(3), login(4), file="user-1000.journal")
+    kill(1)
+    kill(2, "user-1000.journal")
+
+
 @pytest.mark.parametrize("kept", range(12))
 def test_however_far_journald_got_it_is_read(reader, spool, journal_directory, kill, kept):
     journal_directory.write(login(1))
@@ -64,12 +73,8 @@ def test_it_is_read_once(start, spool, journal_directory, kill):
     assert ports(spool) == []
 
 
+@pytest.mark.usefixtures("two_killed")
 def test_each_file_has_its_own(start, spool, journal_directory, kill, boot):
-    """A kill leaves all that were open unclean, and there is one kill after the other."""
-    journal_directory.write(login(1), login(2))
-    journal_directory.write(login(3), login(4), file="user-1000.journal")
-    kill(1)
-    kill(2, "user-1000.journal")
     start().drain()
     assert sorted(ports(spool)) == [1, 2, 3, 4]
     journal_directory.write(login(5), login(6), boot=SECOND)
@@ -114,6 +119,30 @@ def test_a_file_that_cannot_be_read_holds_nothing_up(reader, spool, journal_dire
     journal_directory.write(login(3))
     reader.drain()
     assert ports(spool) == [3]
+
+
+@pytest.mark.usefixtures("two_killed")
+def test_a_file_at_which_journalctl_hangs_is_tried_at_each_start(
+    start, spool, monkeypatch, caplog
+):
+    last_entry, tried = Journal.last_entry, []
+
+    def hang(journal, file):
+        tried.append(file)
+        if "system@1" in file:
+            raise JournalError("journalctl said nothing")
+        return last_entry(journal, file)
+
+    with monkeypatch.context() as hanging:
+        hanging.setattr(Journal, "last_entry", hang)
+        reader = start()
+        reader.drain()
+        reader.drain()
+    assert len(tried) == 2
+    assert sorted(ports(spool)) == [1, 3, 4]
+    assert "system@1.journal~ cannot be read: journalctl said nothing" in caplog.text
+    start().drain()
+    assert ports(spool) == [2]
 
 
 def test_after_a_restore_it_comes_again(start, spool, journal_directory, kill, read_again):
