@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -82,6 +83,15 @@ class HostParameters(BaseModel):
     ] = None
 
 
+class AnyText(PathConvertor):
+    """The rest of a path: a name that somebody made up may hold slashes and line feeds."""
+
+    regex = r"(?s:.*)"
+
+
+register_url_convertor("any_text", AnyText())
+
+
 def hosts_router(
     reader: Reader, writer: Writer, silent_seconds: int, admin: AdminGate
 ) -> APIRouter:
@@ -106,9 +116,8 @@ def hosts_router(
         body, headers = await reader.read(work)
         return rendered_response(body, headers=headers)
 
-    # ":path", because a name that somebody made up may hold a slash.
     @router.delete(
-        "/hosts/{hostname:path}", response_model=None, dependencies=[Depends(check_no_names)]
+        "/hosts/{hostname:any_text}", response_model=None, dependencies=[Depends(check_no_names)]
     )
     async def forget(hostname: str, request: Request) -> Response:
         if not await writer.call(lambda connection: forget_host(connection, hostname)):

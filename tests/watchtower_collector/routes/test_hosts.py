@@ -144,6 +144,15 @@ def test_a_host_that_is_gone_is_forgotten_until_its_next_event(
     assert hostname in known()
 
 
+@pytest.mark.parametrize("name", ["a\nb", "a\n", "\n", "a/\n/b"])
+def test_a_name_with_a_line_feed_is_no_other_name(client, admin, make_event, name):
+    client.post([make_event(hostname="a"), make_event(hostname=name)])
+    path = f"/hosts/{quote(name, safe='')}"
+    assert client.request("DELETE", path).status_code == 401
+    assert client.request("DELETE", path, headers=admin).json() == {"status": "ok"}
+    assert [host["hostname"] for host in hosts(client, admin)] == ["a"]
+
+
 def test_agents_forget_nobody(client, agent, make_event):
     client.post(make_event())
     assert client.request("DELETE", "/hosts/web-1", headers=agent).status_code == 401
