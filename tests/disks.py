@@ -1,10 +1,11 @@
 """File systems for the tests: small ones, and one that breaks or loses its power."""
 
+import fcntl
 import os
 import struct
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,17 @@ def small(folder, megabytes):
         as_root("umount", str(folder))
 
 
+@contextmanager
+def no_disk_is_mounted(lock=fcntl.LOCK_EX):
+    """Wait until no `Disk` of these tests is mounted, and let none be while this lasts.
+
+    A mount namespace that is made meanwhile would keep it, and break it for whoever repairs it.
+    """
+    with Path(__file__).open("rb") as file:
+        fcntl.flock(file, lock)
+        yield
+
+
 class Disk:
     """A disk with ext4 on it."""
 
@@ -52,13 +64,16 @@ class Disk:
             file.truncate(megabytes * 1024 * 1024)
         owner = f"root_owner={os.getuid()}:{os.getgid()}"
         as_root("mkfs.ext4", "-q", "-F", "-E", owner, str(self.image))
+        self._others = ExitStack()
         self.mount()
 
     def mount(self):
+        self._others.enter_context(no_disk_is_mounted(fcntl.LOCK_SH))
         as_root("mount", "-o", "loop,errors=remount-ro", str(self.image), str(self.folder))
 
     def unmount(self):
-        as_root("umount", str(self.folder))
+        with self._others:
+            as_root("umount", str(self.folder))
 
     def repair(self):
         """Do what an operator does after a defect; nobody may use it meanwhile."""

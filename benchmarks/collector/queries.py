@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
 import sqlite3
 import statistics
 import subprocess
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 import httpx
 from event_database import event_database
 from questions import Question, Questions
+from servers import unused_port
 
 from watchtower_collector.store.cursor import encode_cursor
 from watchtower_collector.store.query import Position, page
@@ -80,28 +80,27 @@ def late_position(connection: sqlite3.Connection, question: Question) -> Positio
 
 def start(path: Path) -> tuple[subprocess.Popen[bytes], httpx.Client]:
     """Start a collector on the database; return it and a client when it answers."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    environment = {
-        **os.environ,
-        "ADMIN_API_KEY": KEY,
-        "WATCHTOWER_AGENT_TOKEN": "agent-token-of-the-benchmark-0123456789",
-        "WATCHTOWER_DB_PATH": str(path),
-        # The year of history stays as it is, its heartbeats too.
-        "WATCHTOWER_HEARTBEAT_DAYS": "0",
-        "WATCHTOWER_PORT": str(port),
-    }
-    program = [sys.executable, "-m", "watchtower_collector"]
-    process = subprocess.Popen(program, env=environment, stderr=subprocess.DEVNULL)
-    headers = {"X-Admin-Api-Key": KEY}
-    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60)
-    while process.poll() is None:
-        try:
-            client.get("/healthz")
-        except httpx.TransportError:
-            time.sleep(0.1)
-        else:
-            return process, client
+    with unused_port() as port:
+        environment = {
+            **os.environ,
+            "ADMIN_API_KEY": KEY,
+            "WATCHTOWER_AGENT_TOKEN": "agent-token-of-the-benchmark-0123456789",
+            "WATCHTOWER_DB_PATH": str(path),
+            # The year of history stays as it is, its heartbeats too.
+            "WATCHTOWER_HEARTBEAT_DAYS": "0",
+            "WATCHTOWER_PORT": str(port),
+        }
+        program = [sys.executable, "-m", "watchtower_collector"]
+        process = subprocess.Popen(program, env=environment, stderr=subprocess.DEVNULL)
+        headers = {"X-Admin-Api-Key": KEY}
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60)
+        while process.poll() is None:
+            try:
+                client.get("/healthz")
+            except httpx.TransportError:
+                time.sleep(0.1)
+            else:
+                return process, client
     raise SystemExit(f"the collector ended with {process.returncode}")
 
 

@@ -108,18 +108,18 @@ def collector(database: Path) -> Iterator[Server]:
 @contextlib.contextmanager
 def naive(database: Path) -> Iterator[Server]:
     """Run the baseline of single events, as its author would."""
-    port = _free_port()
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(Path(__file__).parent),
-        "NAIVE_DB": str(database),
-        "NAIVE_TOKEN": TOKEN,
-    }
-    command = [sys.executable, "-m", "uvicorn", "naive:app", "--port", str(port)]
-    log = database.with_suffix(".log")
-    with _process([*command, "--no-access-log"], environment, log) as process:
-        _await(process, log, lambda: _ask(f"http://127.0.0.1:{port}/docs"))
-        yield Server(port, Process(process.pid))
+    with unused_port() as port:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(Path(__file__).parent),
+            "NAIVE_DB": str(database),
+            "NAIVE_TOKEN": TOKEN,
+        }
+        command = [sys.executable, "-m", "uvicorn", "naive:app", "--port", str(port)]
+        log = database.with_suffix(".log")
+        with _process([*command, "--no-access-log"], environment, log) as process:
+            _await(process, log, lambda: _ask(f"http://127.0.0.1:{port}/docs"))
+            yield Server(port, Process(process.pid))
 
 
 def caddy_program(cache: Path) -> Path:
@@ -143,34 +143,42 @@ def caddy_program(cache: Path) -> Path:
 @contextlib.contextmanager
 def caddy(program: Path, upstream: Server, folder: Path) -> Iterator[Server]:
     """Run Caddy before a server, by the role's Caddyfile, with a CA of its own."""
-    port = _free_port()
-    admin = folder / "admin.sock"
-    text = jinja2.Template(CADDYFILE.read_text(), trim_blocks=True).render(
-        __watchtower_caddy_own="# Of a benchmark",
-        watchtower_caddy_site_address=f"localhost:{port}",
-        watchtower_caddy_tls="internal",
-        watchtower_caddy_acme_email="",
-        watchtower_caddy_admin_networks=["127.0.0.0/8", "::1/128"],
-        watchtower_caddy_upstream=f"127.0.0.1:{upstream.port}",
-    )
-    # The one thing that only a service has: a folder under /run.
-    socket_of_service = "unix//run/caddy/admin.sock"
-    assert socket_of_service in text, text
-    (folder / "Caddyfile").write_text(text.replace(socket_of_service, f"unix/{admin}"))
-    command = [str(program), "run", "--config", "Caddyfile", "--adapter", "caddyfile"]
-    home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
-    log = folder / "caddy.log"
-    with _process(command, home, log, cwd=folder) as process:
-        root = folder / "caddy/pki/authorities/local/root.crt"
+    with unused_port() as port:
+        admin = folder / "admin.sock"
+        text = jinja2.Template(CADDYFILE.read_text(), trim_blocks=True).render(
+            __watchtower_caddy_own="# Of a benchmark",
+            watchtower_caddy_site_address=f"localhost:{port}",
+            watchtower_caddy_tls="internal",
+            watchtower_caddy_acme_email="",
+            watchtower_caddy_admin_networks=["127.0.0.0/8", "::1/128"],
+            watchtower_caddy_upstream=f"127.0.0.1:{upstream.port}",
+        )
+        # The one thing that only a service has: a folder under /run.
+        socket_of_service = "unix//run/caddy/admin.sock"
+        assert socket_of_service in text, text
+        (folder / "Caddyfile").write_text(text.replace(socket_of_service, f"unix/{admin}"))
+        command = [str(program), "run", "--config", "Caddyfile", "--adapter", "caddyfile"]
+        home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+        log = folder / "caddy.log"
+        with _process(command, home, log, cwd=folder) as process:
+            root = folder / "caddy/pki/authorities/local/root.crt"
 
-        def attempt() -> None:
-            root.stat()
-            _ask(f"https://localhost:{port}/healthz", str(root))
+            def attempt() -> None:
+                root.stat()
+                _ask(f"https://localhost:{port}/healthz", str(root))
 
-        _await(process, log, attempt)
-        yield Server(port, Process(process.pid), "localhost", root)
+            _await(process, log, attempt)
+            yield Server(port, Process(process.pid), "localhost", root)
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+@contextlib.contextmanager
+def unused_port() -> Iterator[int]:
+    """Hold a port for one process that will listen on it by its number.
+
+    The kernel gives a bound port to nobody who asks for any, and lets one who asks for this one
+    have it, as both reuse addresses, socket(7).
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]

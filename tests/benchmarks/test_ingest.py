@@ -1,6 +1,7 @@
 """The benchmark of the collector's intake runs, with few events and for a moment."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -30,11 +31,9 @@ def test_a_history_is_made_once_and_has_the_skew_of_a_fleet(ingest, tmp_path):
     path = ingest.history(tmp_path, STORED)
     made = path.stat().st_mtime_ns
     assert ingest.history(tmp_path, STORED).stat().st_mtime_ns == made
-    (count, hosts, ids) = (
-        sqlite3.connect(path)
-        .execute("SELECT count(*), count(DISTINCT hostname), count(DISTINCT event_id) FROM events")
-        .fetchone()
-    )
+    counts = "SELECT count(*), count(DISTINCT hostname), count(DISTINCT event_id) FROM events"
+    with closing(sqlite3.connect(path)) as connection:
+        (count, hosts, ids) = connection.execute(counts).fetchone()
     assert (count, ids) == (STORED, STORED)
     assert 50 < hosts < STORED
 

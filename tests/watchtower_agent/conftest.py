@@ -227,7 +227,8 @@ def _handler(stand_in):
                 stand_in.released.wait(60)
                 return
             if answer is None or answer == "lost":
-                results = {"status": "ok", "results": stand_in.store(events)}
+                with stand_in.changed:
+                    results = {"status": "ok", "results": stand_in.store(events)}
                 status, headers, body = 201, {}, json.dumps(results).encode()
             else:
                 status, headers, body = answer
@@ -336,7 +337,7 @@ def agents(stand_in, tls):
 def journalctl_script(tmp_path, monkeypatch):
     """Put a script in journalctl's place, for what the real one does only when all goes wrong.
 
-    In the script ``really`` is the real one.
+    In the script ``really`` is the real one. It gives the script's path.
     """
 
     def put(script):
@@ -344,5 +345,6 @@ def journalctl_script(tmp_path, monkeypatch):
         program.write_text(f'#!/bin/sh\nreally() {{ journalctl "$@"; }}\n{script}\n')
         program.chmod(0o755)
         monkeypatch.setattr("watchtower_agent.journalctl.PROGRAM", str(program))
+        return program
 
     return put

@@ -173,7 +173,9 @@ def test_a_collector_that_cannot_store(served, settings, monkeypatch):
 )
 def test_a_clock_that_is_off_is_a_warning(served, settings, monkeypatch, ahead, found):
     def another_offset(date, received_at, round_trip):
-        return None if ahead is None else clock_offset(date, received_at + ahead, round_trip)
+        # An answer that took long says nothing; this machine may be slow.
+        soon = min(round_trip, 1.0)
+        return None if ahead is None else clock_offset(date, received_at + ahead, soon)
 
     monkeypatch.setattr("watchtower_agent.collector.clock_offset", another_offset)
     last = list(check_collector(settings(served)))[-1]

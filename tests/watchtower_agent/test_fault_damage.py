@@ -164,10 +164,14 @@ def test_silence_is_no_lost_position(
     reader.drain()
     take(spool)
     journal_directory.write(login(2))
-    monkeypatch.setattr("watchtower_agent.journalctl.SILENCE_SECONDS", 0.5)
-    journalctl_script('case "$*" in *cursor=s=*) exec sleep 100 ;; esac; really "$@"')
-    with pytest.raises(JournalError, match="said nothing"):
-        reader.drain()
+    program = journalctl_script(
+        'case "$*" in *cursor=s=*) : >"$0.silent"; exec sleep 100 ;; esac; really "$@"'
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr("watchtower_agent.journalctl.SILENCE_SECONDS", 2)
+        with pytest.raises(JournalError, match="said nothing"):
+            reader.drain()
+    assert program.with_suffix(".silent").exists()
     monkeypatch.setattr("watchtower_agent.journalctl.PROGRAM", "journalctl")
     reader.drain()
     assert ports(spool) == [2]

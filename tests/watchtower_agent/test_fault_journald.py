@@ -1,8 +1,8 @@
 """A journald that runs, rotates, vacuums and dies, and the agent that reads what it writes.
 
 It is the machine's own systemd-journald, as an instance of its own (systemd-journald.service(8),
-"Journal Namespaces") in a user and a mount namespace of its own: it can reach neither the
-machine's journal nor its kernel's audit.
+"Journal Namespaces") in user, mount and network namespaces of its own: it can reach neither the
+machine's journal nor its kernel's audit, and its sockets hold as few messages as by default.
 """
 
 import json
@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import pytest
+from disks import no_disk_is_mounted
 from logins import login
 
 from watchtower_agent.journal import Journal
@@ -27,6 +28,7 @@ from watchtower_agent.reader import JournalReader
 from watchtower_agent.spool import Spool
 
 JOURNALD = "/lib/systemd/systemd-journald"
+NAMESPACES = ("--user", "--mount", "--net")
 # On a slow machine it rotates more often than it would keep files for; what it holds in the end is
 # what the agent must have seen.
 CONFIGURATION = """
@@ -62,9 +64,11 @@ class Journald:
         (folder / "etc/journald@test.conf").write_text(CONFIGURATION)
         # Other users write to it, too.
         folder.chmod(0o755)
-        self.holder = subprocess.Popen(["unshare", "--user", "--mount", "sleep", "infinity"])
-        process = Path(f"/proc/{self.holder.pid}")
-        wait_until(lambda: (process / "comm").read_text() == "sleep\n")
+        # Its mounts are copies of all there are: one of a disk would outlive that disk.
+        with no_disk_is_mounted():
+            self.holder = subprocess.Popen(["unshare", *NAMESPACES, "sleep", "infinity"])
+            process = Path(f"/proc/{self.holder.pid}")
+            wait_until(lambda: (process / "comm").read_text() == "sleep\n")
         if os.geteuid() == 0:
             ids = "0 0 65536", "0 0 65536"
         else:
@@ -78,7 +82,7 @@ class Journald:
 
     def inside(self, *command, run=subprocess.run, **options):
         target = f"--target={self.holder.pid}"
-        entered = ["nsenter", target, "--user", "--mount", "--preserve-credentials", *command]
+        entered = ["nsenter", target, *NAMESPACES, "--preserve-credentials", *command]
         return run(entered, **options)
 
     def start(self):
@@ -89,8 +93,12 @@ class Journald:
     def answers(self):
         if self.process.poll() is not None:
             pytest.fail(f"systemd-journald does not run: {self.said.read_text()}")
+        # journalctl speaks to it through another socket than sshd.
+        control = str(self.folder / "run/systemd/journal.test/io.systemd.journal")
         try:
             self.send("cron: hello")
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(control)
         except OSError:
             return False
         return True
@@ -228,13 +236,15 @@ def test_whatever_journald_does_while_it_is_read_each_entry_is_read_once(journal
     ended = threading.Event()
 
     def disturb():
-        while any(writer.poll() is None for writer in writers):
-            journald.control("--rotate")
-            journald.end(signal.SIGKILL)
-            journald.start()
-            time.sleep(random.random() / 4)
-        journald.control("--sync")
-        ended.set()
+        try:
+            while any(writer.poll() is None for writer in writers):
+                journald.control("--rotate")
+                journald.end(signal.SIGKILL)
+                journald.start()
+                time.sleep(random.random() / 4)
+            journald.control("--sync")
+        finally:
+            ended.set()
 
     disturber = threading.Thread(target=disturb)
     disturber.start()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import suppress
 
 import pytest
 from disks import Disk, as_root, small
@@ -45,9 +46,11 @@ def small_disk(tmp_path):
         yield folder
 
 
-def fill(disk, leave=0):
-    with (disk / "ballast").open("wb") as file:
-        file.write(b"x" * (shutil.disk_usage(disk).free - leave))
+def fill(disk):
+    """Leave no room, whoever else writes there meanwhile."""
+    with suppress(OSError), (disk / "ballast").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
 
 
 def make_room(disk):

@@ -1,6 +1,7 @@
 """What a heartbeat says and when it goes, with a real spool and a collector over TLS."""
 
 import json
+import time
 import uuid
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
@@ -53,6 +54,7 @@ def test_all_that_it_says(spool, heartbeat, vitals):
     spool.add([login(90), login(30)], None)
     vitals.clock_offset_seconds = -7
     vitals.reading.begin("The journal cannot be read.")
+    vitals._started = time.monotonic() - 90
     beat = json.loads(heartbeat.event(spool).to_json())
     assert len(beat.pop("event_id")) == 32
     assert beat == {
@@ -62,7 +64,7 @@ def test_all_that_it_says(spool, heartbeat, vitals):
         "region": "eu",
         "agent_version": "1.2.3",
         "started_at": "2025-11-23T12:00:00.000000Z",
-        "uptime_seconds": 0,
+        "uptime_seconds": 90,
         "clock_offset_seconds": -7,
         "spool_depth": 2,
         "spool_oldest_seconds": 90,

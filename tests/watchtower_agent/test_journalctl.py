@@ -83,11 +83,11 @@ def test_complaints_between_lines_are_no_loop(program, stop, monkeypatch):
 
 
 def test_silence_is_ended(program, stop, monkeypatch):
-    monkeypatch.setattr(module, "SILENCE_SECONDS", 0.2)
     program("echo one; exec sleep 1000")
     with Journalctl([], stop) as journalctl:
         reader = journalctl.lines()
         assert next(reader) == b"one"
+        monkeypatch.setattr(module, "SILENCE_SECONDS", 0.2)
         with pytest.raises(JournalError, match="said nothing"):
             next(reader)
     assert journalctl._process.returncode is not None

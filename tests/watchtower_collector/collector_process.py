@@ -22,6 +22,19 @@ AGENT = {"X-Login-Alert-Token": "agent-token-of-the-tests-0123456789abcdef"}
 DEADLINE = 60
 
 
+@contextlib.contextmanager
+def unused_port():
+    """Give a port that nobody else is given, and that one process may listen on by its number.
+
+    Nobody listens there until then. The kernel gives a bound port to no one who asks for any, and
+    lets one who asks for this one have it, as both reuse addresses, socket(7).
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
 class Collector:
     """A real process, started the way systemd does it: socket and notifications handed over."""
 

@@ -12,7 +12,7 @@ import uuid
 import anyio.from_thread
 import httpx
 import pytest
-from collector_process import ADMIN, AGENT, REPOSITORY, Collector
+from collector_process import ADMIN, AGENT, REPOSITORY, Collector, unused_port
 from disks import small
 
 from watchtower_collector.app import create_app
@@ -131,6 +131,13 @@ def run_app():
 def client(environment, store):
     with _running(environment, store) as client:
         yield client
+
+
+@pytest.fixture
+def free_port():
+    """A port to listen on, as a setting."""
+    with unused_port() as port:
+        yield str(port)
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ class Sender(threading.Thread):
         # The id that the collector gave, by event_id: what counts for good, and since.
         self.kept = {}
         self.acknowledged = {}
-        self.answers = self.repeats = 0
+        self.answers = self.repeats = self.unanswered = 0
         self.enough = threading.Event()
 
     def run(self):
@@ -106,7 +106,8 @@ class Sender(threading.Thread):
                         raise ConnectionError(answer)  # sent again, likewise
                     assert "results" in answer, answer
                     break
-                except (OSError, http.client.HTTPException, ValueError):
+                except (OSError, http.client.HTTPException, ValueError) as error:
+                    self.unanswered += isinstance(error, TimeoutError)
                     connection.close()
                     connection = None
                 self.repeats += 1
@@ -170,7 +171,9 @@ class Load:
         for sender in self._senders:
             sender.enough.set()
         for sender in self._senders:
-            sender.join(DEADLINE)
+            sender.join(2 * DEADLINE)
+            assert not sender.is_alive(), "a sender waits for an answer"
+            assert not sender.unanswered, f"a request was not answered within {DEADLINE} seconds"
 
     def check(self, database):
         """See that all that was promised is stored, under its id, and nothing twice."""

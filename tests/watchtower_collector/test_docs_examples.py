@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -126,22 +125,20 @@ def test_what_is_wrong_is_said(client, admin, shown):
 
 
 @of("Settings", 0)
-def test_it_is_started_by_hand(repository, tmp_path, shown):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+def test_it_is_started_by_hand(repository, tmp_path, free_port, shown):
     running = subprocess.Popen(
         ["bash", "-euc", shown],
         cwd=tmp_path,
         env={
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
             "PYTHONPATH": str(repository / "src"),
-            "WATCHTOWER_PORT": str(port),
+            "WATCHTOWER_PORT": free_port,
         },
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
     try:
-        assert health(running, port) == {"status": "ok"}
+        assert health(running, free_port) == {"status": "ok"}
         assert (tmp_path / "watchtower.db").exists()
     finally:
         os.killpg(running.pid, signal.SIGTERM)
@@ -153,7 +150,7 @@ def health(running, port):
     until = time.monotonic() + DEADLINE
     while running.poll() is None and time.monotonic() < until:
         try:
-            return httpx.get(f"http://127.0.0.1:{port}/healthz").json()
+            return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=DEADLINE).json()
         except httpx.TransportError:
             time.sleep(0.1)
     return pytest.fail("it does not answer")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from collector_process import DEADLINE
 
 MIB = 1 << 20
 EVENT = b'{"type":"login","timestamp":"2026-01-01T00:00:00Z","hostname":"h",%s}'
@@ -32,7 +33,7 @@ def peak_mib(collector):
 
 
 def connect(collector):
-    return socket.create_connection(("127.0.0.1", int(collector.url.rpartition(":")[2])), 60)
+    return socket.create_connection(("127.0.0.1", int(collector.url.rpartition(":")[2])), DEADLINE)
 
 
 def head(agent, *lines):
@@ -48,7 +49,7 @@ def status_of(connection):
 
 def await_answers(connections, count):
     """Wait until so many of the connections have an answer, or have ended."""
-    waiting, deadline = list(connections), time.monotonic() + 60
+    waiting, deadline = list(connections), time.monotonic() + DEADLINE
     while len(connections) - len(waiting) < count:
         answered = select.select(waiting, [], [], max(deadline - time.monotonic(), 0))[0]
         assert answered, f"{len(waiting)} are neither answered nor refused"
@@ -66,7 +67,7 @@ def test_bodies_that_never_end_hold_up_nobody(running, agent, make_event):
         for connection in connections:
             connection.sendall(head(agent, "Content-Length: 1000") + b'{"type"')
         assert running.post(make_event()).status_code == 201
-        assert httpx.get(f"{running.url}/healthz").status_code == 200
+        assert httpx.get(f"{running.url}/healthz", timeout=DEADLINE).status_code == 200
     assert len(running.events()) == 1
 
 
@@ -77,7 +78,9 @@ def test_large_bodies_that_never_end_are_bounded_together(running, agent, make_e
         for connection in connections:
             connection.sendall(head(agent, f"Content-Length: {MIB}") + b" " * (MIB - 1_000))
         await_answers(connections, 32)
-        refused = httpx.post(f"{running.url}/login", content=b" " * (MIB - 1_000), headers=agent)
+        refused = httpx.post(
+            f"{running.url}/login", content=b" " * (MIB - 1_000), headers=agent, timeout=DEADLINE
+        )
         assert refused.status_code == 503
         assert refused.json()["error"]["reason"] == "queue_full"
         assert peak_mib(running) - before < 40
@@ -87,19 +90,33 @@ def test_large_bodies_that_never_end_are_bounded_together(running, agent, make_e
 
 def test_one_host_cannot_keep_the_others_out(running, agent, admin, make_event):
     """Its large bodies that never end are two at most; then it is the one who has to wait."""
-    made = httpx.post(f"{running.url}/admin/tokens", json={"hostname": "bad"}, headers=admin)
+    made = httpx.post(
+        f"{running.url}/admin/tokens", json={"hostname": "bad"}, headers=admin, timeout=DEADLINE
+    )
     bad = {"X-Login-Alert-Token": made.json()["token"]}
     with many(running, 12) as connections:
         for connection in connections:
             connection.sendall(head(bad, f"Content-Length: {MIB}") + b" " * (MIB - 1_000))
         await_answers(connections, 10)
-        refused = httpx.post(f"{running.url}/login", content=b" " * MIB, headers=bad)
+        refused = httpx.post(
+            f"{running.url}/login", content=b" " * MIB, headers=bad, timeout=DEADLINE
+        )
         assert refused.status_code == 503
         assert refused.json()["error"]["reason"] == "too_much_at_once"
         assert int(refused.headers["Retry-After"]) > 0
         large = make_event(raw_message="x" * (MIB // 2))
-        assert httpx.post(f"{running.url}/login", json=large, headers=agent).status_code == 201
-    while httpx.post(f"{running.url}/login", content=b" " * MIB, headers=bad).status_code == 503:
+        assert (
+            httpx.post(
+                f"{running.url}/login", json=large, headers=agent, timeout=DEADLINE
+            ).status_code
+            == 201
+        )
+    while (
+        httpx.post(
+            f"{running.url}/login", content=b" " * MIB, headers=bad, timeout=DEADLINE
+        ).status_code
+        == 503
+    ):
         pass  # until the collector has seen that they are gone
 
 
@@ -171,7 +188,7 @@ def test_a_bomb_is_refused_at_the_limit(running, agent, make_event):
     bomb = gzip.compress(bytes(900 * MIB), compresslevel=1)[: MIB - 1_000]
     before = peak_mib(running)
     headers = {**agent, "Content-Encoding": "gzip"}
-    response = httpx.post(f"{running.url}/login", content=bomb, headers=headers)
+    response = httpx.post(f"{running.url}/login", content=bomb, headers=headers, timeout=DEADLINE)
     assert response.status_code == 413
     assert peak_mib(running) - before < 20
     assert running.post(make_event()).status_code == 201
@@ -242,7 +259,9 @@ def test_hostile_json_uses_bounded_memory(collector, agent, make_event):
     headers = {**agent, "Content-Encoding": "gzip"}
     for body, status in (*HOSTILE.values(), *LARGE.values()):
         sent = gzip.compress(body)
-        response = httpx.post(f"{running.url}/login", content=sent, headers=headers, timeout=60)
+        response = httpx.post(
+            f"{running.url}/login", content=sent, headers=headers, timeout=DEADLINE
+        )
         assert response.status_code == status
     assert peak_mib(running) - before < 100
     assert running.post(make_event()).status_code == 201
@@ -277,7 +296,7 @@ def test_what_is_no_request_is_answered_400_and_ends_one_connection(running, noi
             assert stream.readline() == b"HTTP/1.1 400 Bad Request\r\n"
             assert b"text/plain" in stream.read(), "and then it ends, by itself"
     assert peak_mib(running) - before < 10
-    assert httpx.get(f"{running.url}/healthz").status_code == 200
+    assert httpx.get(f"{running.url}/healthz", timeout=DEADLINE).status_code == 200
 
 
 def test_the_end_of_a_chunked_body_is_bounded_as_the_head_is(running, agent):
@@ -296,8 +315,8 @@ def test_what_is_no_request_does_not_get_into_another_answer(running, admin, noi
     with connect(running) as connection, connection.makefile("rb") as stream:
         connection.sendall(asking)
         assert stream.readline() == b"HTTP/1.1 200 OK\r\n"
-        while not stream.readline().startswith(b"id: "):
-            pass  # until it has begun
+        while not (line := stream.readline()).startswith(b"id: "):
+            assert line, "it ended before it had begun"
         connection.sendall(noise)
         assert b"HTTP" not in stream.read()
 
@@ -310,8 +329,8 @@ def test_a_head_of_nearly_64_kib_is_taken_and_so_is_the_next_one(running):
             for part in (large[:30_000], large[30_000:60_001], large[60_001:]):
                 connection.sendall(part)
             assert stream.readline() == b"HTTP/1.1 200 OK\r\n"
-            while stream.readline() != b"\r\n":
-                pass
+            while (line := stream.readline()) != b"\r\n":
+                assert line, "it ended in the middle"
             assert stream.read(15) == b'{"status":"ok"}'
 
 
@@ -338,7 +357,7 @@ def test_clients_that_break_off_before_their_answer_are_nothing_to_talk_about(ru
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.sendall(GET + b"\r\n" + head(agent, "Content-Length: 2") + b"[]")
             time.sleep(number / 300 / 200)
-    assert httpx.get(f"{running.url}/healthz").status_code == 200
+    assert httpx.get(f"{running.url}/healthz", timeout=DEADLINE).status_code == 200
     assert "Exception" not in running.log()
 
 

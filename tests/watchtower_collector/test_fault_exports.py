@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from collector_process import DEADLINE
 
 COUNT = 40_000
 MB = 1_000_000
@@ -29,9 +30,9 @@ def peak_mb(collector):
 @pytest.mark.parametrize("wanted", ["csv", "jsonl"])
 def test_an_export_is_never_in_memory_as_a_whole(running, admin, wanted):
     url = f"{running.url}/events?format={wanted}"
-    httpx.get(f"{url}&limit=1000", headers=admin)
+    httpx.get(f"{url}&limit=1000", headers=admin, timeout=DEADLINE)
     before, size, lines = peak_mb(running), 0, 0
-    with httpx.stream("GET", url, headers=admin, timeout=60) as response:
+    with httpx.stream("GET", url, headers=admin, timeout=DEADLINE) as response:
         for piece in response.iter_raw():
             size += len(piece)
             lines += piece.count(b"\n")
@@ -61,7 +62,7 @@ def test_whoever_does_not_read_on_keeps_no_log(running, admin, environment, make
             database.execute("PRAGMA busy_timeout = 5000")
             (blocked, *_) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         assert not blocked
-        assert httpx.get(f"{running.url}/healthz").status_code == 200
+        assert httpx.get(f"{running.url}/healthz", timeout=DEADLINE).status_code == 200
 
 
 @pytest.mark.parametrize("wanted", ["csv", "jsonl"])
@@ -71,7 +72,7 @@ def test_an_export_that_breaks_off_does_not_pass_for_a_whole_one(
     """The status has gone out; all that is left is to end the connection before its time."""
     path = Path(environment["WATCHTOWER_DB_PATH"])
     url = f"{running.url}/events?format={wanted}"
-    with httpx.stream("GET", url, headers=admin, timeout=60) as response:
+    with httpx.stream("GET", url, headers=admin, timeout=DEADLINE) as response:
         pieces = response.iter_raw()
         next(pieces)
         with path.open("r+b") as file:

@@ -16,11 +16,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from collector_process import DEADLINE
 
 from watchtower_collector.database_lock import replacing_database
 from watchtower_collector.keeping_errors import DatabaseInUseError
-
-DEADLINE = 60
 
 
 def wait_until(condition):
@@ -32,7 +31,7 @@ def wait_until(condition):
 
 def test_ready_means_that_it_answers(collector):
     collector.start()
-    assert httpx.get(f"{collector.url}/healthz").json() == {"status": "ok"}
+    assert httpx.get(f"{collector.url}/healthz", timeout=DEADLINE).json() == {"status": "ok"}
 
 
 def test_it_takes_the_watchdogs_hand(collector):
@@ -159,7 +158,9 @@ def test_a_full_disk_is_answered_503_and_passes_by_itself(small_disk, collector,
     assert int(refused.headers["Retry-After"]) > 0
     assert len(collector.events("?limit=1000")) == 200, "reading goes on"
     ballast.unlink()
-    wait_until(lambda: httpx.get(f"{collector.url}/healthz").json() == {"status": "ok"})
+    wait_until(
+        lambda: httpx.get(f"{collector.url}/healthz", timeout=DEADLINE).json() == {"status": "ok"}
+    )
     assert collector.post(make_event()).status_code == 201
     assert "cannot write" in collector.log()
     assert "writing again" in collector.log()
@@ -185,13 +186,13 @@ def test_a_large_body_uses_no_memory(collector):
 
     try:
         response = httpx.post(
-            f"{collector.url}/login", content=body(), headers=headers, timeout=60
+            f"{collector.url}/login", content=body(), headers=headers, timeout=DEADLINE
         )
         assert response.status_code == 413
     except httpx.TransportError:
         pytest.fail(f"the connection broke after {sent} MiB, without an answer")
     assert resident() - before < 60
-    assert httpx.get(f"{collector.url}/healthz").status_code == 200
+    assert httpx.get(f"{collector.url}/healthz", timeout=DEADLINE).status_code == 200
 
 
 def test_many_connections_that_say_nothing_do_not_block_it(collector, make_event):
@@ -235,15 +236,15 @@ def test_mistakes_in_the_settings_end_it_with_78(repository):
     assert "too-short-but-secret" not in ended.stderr
 
 
-def test_a_database_it_cannot_open_ends_it_with_78(repository, environment):
-    environment |= {"WATCHTOWER_DB_PATH": "/nonexistent/w.db", "WATCHTOWER_PORT": free_port()}
+def test_a_database_it_cannot_open_ends_it_with_78(repository, environment, free_port):
+    environment |= {"WATCHTOWER_DB_PATH": "/nonexistent/w.db", "WATCHTOWER_PORT": free_port}
     ended = by_hand(repository, **environment)
     assert ended.returncode == 78
     assert "/nonexistent/w.db" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-def test_a_full_disk_ends_its_start_with_74(small_disk, repository, environment):
+def test_a_full_disk_ends_its_start_with_74(small_disk, repository, environment, free_port):
     """Which systemd answers with another start, until there is room."""
     ballast = small_disk / "ballast"
     with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
@@ -251,7 +252,7 @@ def test_a_full_disk_ends_its_start_with_74(small_disk, repository, environment)
             file.write(bytes(4_096))
     environment |= {
         "WATCHTOWER_DB_PATH": str(small_disk / "watchtower.db"),
-        "WATCHTOWER_PORT": free_port(),
+        "WATCHTOWER_PORT": free_port,
     }
     ended = by_hand(repository, **environment)
     assert ended.returncode == 74
@@ -273,28 +274,24 @@ def test_it_says_its_version(repository):
     assert ended.stdout.strip() == (repository / "VERSION").read_text().strip()
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_by_hand_it_listens_where_the_settings_say(repository, environment, number):
-    port = free_port()
+def test_by_hand_it_listens_where_the_settings_say(repository, environment, free_port, number):
     process = subprocess.Popen(
         [sys.executable, "-m", "watchtower_collector"],
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(repository / "src"),
-            "WATCHTOWER_PORT": port,
+            "WATCHTOWER_PORT": free_port,
             **environment,
         },
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
-        assert port in process.stderr.readline()
-        assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=DEADLINE).status_code == 200
+        assert free_port in process.stderr.readline()
+        assert (
+            httpx.get(f"http://127.0.0.1:{free_port}/healthz", timeout=DEADLINE).status_code == 200
+        )
         process.send_signal(number)
         assert process.wait(DEADLINE) == 0
         assert process.stderr.read() == ""
@@ -312,7 +309,7 @@ def test_it_waits_for_the_end_of_a_restore(collector, environment):
         wait_until(lambda: "is being restored" in collector.log())
         assert not database.exists(), "nothing was opened"
     starting.join(DEADLINE)
-    assert httpx.get(f"{collector.url}/healthz").json() == {"status": "ok"}
+    assert httpx.get(f"{collector.url}/healthz", timeout=DEADLINE).json() == {"status": "ok"}
 
 
 def test_nothing_is_restored_under_it(collector, environment):

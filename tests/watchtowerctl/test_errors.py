@@ -1,10 +1,10 @@
 """What goes wrong is one sentence with the fix, and an exit status."""
 
-import socket
 import subprocess
 import sys
 
 import pytest
+from collector_process import unused_port
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,12 @@ def test_a_redirect_is_not_followed(asking, stand_in):
 
 
 def test_nobody_listens(unconfigured):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    unconfigured.environment |= {
-        "WATCHTOWER_URL": f"http://127.0.0.1:{port}",
-        "ADMIN_API_KEY": "k" * 32,
-    }
-    _, err = unconfigured("events", status=69)
+    with unused_port() as port:
+        unconfigured.environment |= {
+            "WATCHTOWER_URL": f"http://127.0.0.1:{port}",
+            "ADMIN_API_KEY": "k" * 32,
+        }
+        _, err = unconfigured("events", status=69)
     assert f"http://127.0.0.1:{port} refuses the connection: nothing listens there. If it" in err
     assert "an SSH tunnel, it has ended: open it again" in err
     assert f"-L {port}:127.0.0.1:8000 collector.example.org sleep 600" in err

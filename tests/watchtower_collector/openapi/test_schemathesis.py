@@ -6,6 +6,7 @@ import httpx
 import pytest
 import requests
 import schemathesis
+from collector_process import DEADLINE
 from hypothesis import HealthCheck, assume, given, settings
 from schemathesis import GenerationMode, checks
 from schemathesis.config import (
@@ -51,7 +52,12 @@ def running(collector, make_event, admin):
     """A process that has something of everything."""
     collector.start()
     collector.post([make_event(user="alice"), make_event(type="heartbeat", user=...)])
-    httpx.post(f"{collector.url}/admin/tokens", json={"hostname": "web-1"}, headers=admin)
+    httpx.post(
+        f"{collector.url}/admin/tokens",
+        json={"hostname": "web-1"},
+        headers=admin,
+        timeout=DEADLINE,
+    )
     return collector
 
 
@@ -63,7 +69,7 @@ def secrets(admin, agent):
 @pytest.fixture
 def operations(running, admin):
     """What the document says of a path and a method."""
-    document = httpx.get(f"{running.url}/openapi.json", headers=admin).json()
+    document = httpx.get(f"{running.url}/openapi.json", headers=admin, timeout=DEADLINE).json()
     schema = schemathesis.openapi.from_dict(document, config=CONFIG)
     return {(one.path, one.method): one for one in (r.ok() for r in schema.get_all_operations())}
 
@@ -85,7 +91,9 @@ def test_whatever_is_asked_the_answer_is_a_documented_one(running, operations, s
             def ask(case):
                 # What is longer is no longer read by the HTTP parser, which answers in text.
                 assume(len(str(case.query)) < LONGEST_QUERY)
-                response = case.call(base_url=running.url, session=session, headers=dict(secrets))
+                response = case.call(
+                    base_url=running.url, session=session, headers=dict(secrets), timeout=DEADLINE
+                )
                 statuses.add(response.status_code)
                 case.validate_response(response, checks=HELD)
 
@@ -105,7 +113,7 @@ def test_without_a_secret_everything_is_refused_the_same_way(running, operations
         def ask(case):
             # From an address of its own: who guesses too often is told to wait.
             headers = {"X-Forwarded-For": next(addresses)}
-            response = case.call(base_url=running.url, headers=headers)
+            response = case.call(base_url=running.url, headers=headers, timeout=DEADLINE)
             assert response.status_code == 401, case.as_curl_command()
             assert response.json()["error"] == {"message": "not authorized"}
 

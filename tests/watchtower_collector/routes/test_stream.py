@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from collector_process import DEADLINE
 
 from watchtower_collector.event import event_row, parse_event
 from watchtower_collector.event_stream import MAX_STREAMS
@@ -114,7 +115,7 @@ def test_no_more_streams_than_are_allowed(running, admin, make_event):
         first = stack.enter_context(running.stream())
         for _ in range(MAX_STREAMS - 1):
             stack.enter_context(running.stream())
-        refused = httpx.get(url, headers=admin)
+        refused = httpx.get(url, headers=admin, timeout=DEADLINE)
         assert refused.status_code == 503
         assert refused.json()["error"]["reason"] == "too_many_streams"
         assert int(refused.headers["Retry-After"]) > 0
@@ -122,7 +123,7 @@ def test_no_more_streams_than_are_allowed(running, admin, make_event):
         assert ids(first.take(1)) == [1], "the open ones go on"
     # The collector learns of it a moment after the clients.
     for _ in range(1_000):
-        with httpx.stream("GET", url, headers=admin) as response:
+        with httpx.stream("GET", url, headers=admin, timeout=DEADLINE) as response:
             if response.status_code == 200:
                 return
     pytest.fail("streams that ended count as open")
@@ -147,7 +148,7 @@ def test_a_client_that_takes_nothing_holds_up_only_itself(collector, admin, make
         status = Path(f"/proc/{collector.process.pid}/status").read_text(encoding="ascii")
         return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) // 1_024
 
-    httpx.get(f"{collector.url}/stats", headers=admin)
+    httpx.get(f"{collector.url}/stats", headers=admin, timeout=DEADLINE)
     before = resident()
     address = ("127.0.0.1", int(collector.url.rpartition(":")[2]))
     request = (
