@@ -15,6 +15,7 @@ later='python3-requests python3-venv python3-apt'
 
 # shellcheck disable=SC2016  # "$1" is the root of the new system, for the hook to expand
 mmdebstrap --variant=minbase --include="$packages" \
+  --aptopt='Acquire::Retries "5"' --aptopt='Acquire::Languages "none"' \
   --skip=cleanup/apt/lists,cleanup/apt/cache \
   --customize-hook="chroot \"\$1\" apt-get install --yes --no-install-recommends --download-only $later" \
   --customize-hook='rm -f "$1"/etc/ssh/ssh_host_*' \

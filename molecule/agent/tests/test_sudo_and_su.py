@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 
 import pytest
-from fleet import as_root, on, wait_for
+from fleet import as_root, log_in, on, wait_for
 from spooled import name_of, spooled
 
 testinfra_hosts = as_root("watchtower_agents")
@@ -61,6 +61,9 @@ def call(host, people, user, passwords, command):
         events = wait_for(f"the event of {command}", new)
         if events[0]["trusted"]:
             return events
+        # What comes after all that was said is read after it: nothing of it is taken for new.
+        login = log_in(name_of(host))
+        wait_for("the login after it", lambda made=login: made.among(spooled(host, type="login")))
     pytest.fail(f"{command}: untrusted {ATTEMPTS} times: {events}")
 
 

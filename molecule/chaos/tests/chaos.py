@@ -14,6 +14,8 @@ from plan import UP, collector_plan, host_plan
 from witness import Witness
 
 KILLS = 200
+KILLS_OF_EACH = KILLS // 10
+KILLS_SECONDS = 600
 CALM_SECONDS = (0.2, 2.0)
 
 
@@ -73,12 +75,16 @@ class Chaos:
                     if track.exception():
                         self._failed.set()
                     track.result()
-            wait_for("enough kills", lambda: sum(self.killers.count().values()) >= KILLS, 120)
+            wait_for("enough kills", self._are_enough, KILLS_SECONDS)
         finally:
             self.oracle.stop()
         self.kills = self.killers.count()
         for agent in self.agents:
             self.killers.stop(agent)
+
+    def _are_enough(self):
+        kills = self.killers.count().values()
+        return sum(kills) >= KILLS and min(kills) >= KILLS_OF_EACH
 
     def _go_through(self, track, plan):
         chance = random.Random(f"{self._seed} {track} pauses")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import spool
 from fleet import on, ssh, wait_for
+from oracle import now
 from troubles import power_cut, switched_off
 
 AGENT = "watchtower-agent.service"
@@ -15,6 +16,10 @@ VACUUMS = {
     # More than SystemMaxUse=: journald itself makes room, file by file, the oldest first.
     "overflow": "base64 --wrap=40000 /dev/urandom | head --bytes=60M | systemd-cat -t flood",
 }
+
+
+# How long a line of sshd may wait for a journald that is busy.
+UNREAD_MICROSECONDS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -67,16 +72,21 @@ def vacuumed_while_stopped(chaos, host, how):
 
 
 def rebooted(chaos, host, trouble):
-    """The host goes down and comes again."""
+    """The host goes down and comes again; return from when to when it went.
+
+    In microseconds since 1970.
+    """
     chaos.killers.stop(host)
     # What is not in the spool by now may be lost with a volatile journal, and with no other.
     wait_until_read(chaos, host)
     chaos.witness.look(host)
     boot = on(host, "cat /proc/sys/kernel/random/boot_id")
+    began = now()
     with trouble(host):
-        pass
+        ended = now()
     assert on(host, "cat /proc/sys/kernel/random/boot_id") != boot
     chaos.killers.start(host)
+    return began, ended
 
 
 def shut_down(chaos, host, chance):
@@ -85,8 +95,9 @@ def shut_down(chaos, host, chance):
 
 
 def lost_power(chaos, host, chance):
-    """From one moment to the next."""
-    rebooted(chaos, host, power_cut)
+    """From one moment to the next. What sshd said last may not have come to journald by then."""
+    began, ended = rebooted(chaos, host, power_cut)
+    chaos.oracle.doubt_failures(host, began - UNREAD_MICROSECONDS, ended)
 
 
 def disk_full(chaos, host, chance):
@@ -135,6 +146,7 @@ def spool_restored(chaos, chance):
         )
         assert all(login.name in waiting(host) for login in logins)
         chaos.resent.extend(logins)
+        on(host, f"systemctl start --no-block {AGENT}")
 
 
 def waiting(host):

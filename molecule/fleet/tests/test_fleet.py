@@ -3,6 +3,7 @@
 import json
 import re
 import secrets as random_secrets
+import socket
 import subprocess
 
 import pytest
@@ -107,7 +108,8 @@ def test_collector_away_and_back():
     )
     for agent, mine in logins.items():
         for login in mine:
-            stored_login(COLLECTOR, agent, login)
+            # An agent waits up to a minute until it tries again.
+            stored_login(COLLECTOR, agent, login, seconds=120)
 
 
 def test_restart_of_the_collector_refuses_no_connection():
@@ -280,10 +282,10 @@ def test_secrets_on_the_controller_are_closed():
 
 def test_the_operator_reaches_events_through_a_tunnel():
     """As the documentation says: port 443 of the collector, forwarded by SSH to loopback."""
-    local = 18443
-    tunnel = subprocess.Popen(
-        ["ssh", "-F", str(STATE / "ssh_config"), "-N", "-L", f"{local}:localhost:443", COLLECTOR]
-    )
+    with socket.create_server(("localhost", 0)) as free:
+        local = free.getsockname()[1]
+    way = ["-o", "ExitOnForwardFailure=yes", "-N", "-L", f"{local}:localhost:443"]
+    tunnel = subprocess.Popen(["ssh", "-F", str(STATE / "ssh_config"), *way, COLLECTOR])
     settings = f'header = "X-Admin-Api-Key: {secret("admin_api_key")}"\n'
     command = ["curl", "-sS", "-K", "-", "--cacert", str(INVENTORY / ".watchtower/ca.crt")]
     command += ["--connect-to", f"{COLLECTOR}:443:localhost:{local}"]
