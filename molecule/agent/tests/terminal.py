@@ -2,7 +2,9 @@
 
     python3 terminal.py USER PASSWORD,PASSWORD… PROGRAM ARGUMENT…
 
-Runs on the host, as root.
+Runs on the host, as root. What sudo and su say of a failure they say to the journal first and then
+to the user; and then they end, often before journald has looked who they are. So the user presses
+Ctrl-S after the last password, which holds up what they print, and Ctrl-Q a while later.
 """
 
 import os
@@ -12,7 +14,10 @@ import select
 import sys
 import time
 
-SECONDS = 20
+SECONDS = 40
+# PAM takes up to three seconds to say that a password is wrong.
+HELD_SECONDS = 4
+STOP, GO = b"\x13", b"\x11"
 
 
 def main():
@@ -28,6 +33,7 @@ def main():
         os.chdir(user.pw_dir)
         os.execvp(command[0], command)
     question = b""
+    held = False
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
         if not select.select([terminal], [], [], 0.1)[0]:
@@ -39,6 +45,12 @@ def main():
         if not said:
             os.waitpid(pid, 0)
             return 0
+        # The end of the line on which the last password was typed.
+        if not answers and not held and b"\n" in said:
+            os.write(terminal, STOP)
+            time.sleep(HELD_SECONDS)
+            os.write(terminal, GO)
+            held = True
         question += said
         if b"assword" in question and question.rstrip().endswith(b":") and answers:
             # sudo throws away what was typed before it had asked.
