@@ -78,7 +78,8 @@ def _make_directory(directory: Path, like: Path) -> None:
     status = like.stat()
     directory.mkdir(mode=0o700)
     if os.geteuid() == 0:
-        os.chown(directory, status.st_uid, status.st_gid)
+        # Whose the parent is may have put a link there since.
+        os.chown(directory, status.st_uid, status.st_gid, follow_symlinks=False)
 
 
 def _back_up(

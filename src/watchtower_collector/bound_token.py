@@ -52,13 +52,13 @@ def bind_tokens(
     """
     now = now_us()
     bound: list[BoundToken] = []
-    seen: dict[str, tuple[int, bool]] = {}
+    seen: dict[str, tuple[set[int], bool]] = {}
     for index, (one, secret) in enumerate(zip(wanted, made, strict=True)):
         digest = digest_of(secret) if secret else bytes.fromhex(one.token_sha256 or "")
         token, before = _bind(connection, one, digest, now, index)
         ends_others = one.overlap_seconds is not None
-        known, ended = seen.get(one.hostname, (token.id, False))
-        if known != token.id and (ended or ends_others):
+        known, ended = seen.get(one.hostname, (set(), False))
+        if known - {token.id} and (ended or ends_others):
             raise RefusedTokenError(
                 422,
                 f"{one.hostname} comes twice, and with overlap_seconds one of its two tokens "
@@ -66,7 +66,7 @@ def bind_tokens(
                 token=index,
                 field="hostname",
             )
-        seen[one.hostname] = (token.id, ended or ends_others)
+        seen[one.hostname] = (known | {token.id}, ended or ends_others)
         expires_at = None
         if one.overlap_seconds is not None:
             expires_at = now + one.overlap_seconds * 1_000_000

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as uvicorn speaks it, with a bound on the head of a request, and in fewer packets."""
+"""HTTP/1.1 as uvicorn speaks it, and nothing else; with bounds, and in fewer packets."""
 
 from __future__ import annotations
 
@@ -22,8 +22,14 @@ class HeadTooLargeError(Exception):
     """A head has more than ``MAX_HEAD_BYTES``."""
 
 
+class UpgradeError(Exception):
+    """A client wants to speak something else than HTTP from now on."""
+
+
 class HttpProtocol(HttpToolsProtocol):
     """Answers 400 when a head, or what follows a chunked body, is too large or never ends.
+
+    Also to whoever wants to speak something else from then on.
 
     The parser has no bound of its own. What comes counts until it turns out to be something else:
     of a read in which something ended nobody knows how much came after that.
@@ -56,7 +62,12 @@ class HttpProtocol(HttpToolsProtocol):
 
         Raises:
             HeadTooLargeError: to the parser, which stops, and data_received answers 400.
+            UpgradeError: likewise. The parser takes such a request to end with its head, and what
+                comes next, its body, for another request: one that a stranger could put before
+                that of an agent who uses the same connection after him.
         """
+        if self.parser.should_upgrade():
+            raise UpgradeError
         if self._at_most > MAX_HEAD_BYTES and self._head_bytes() > MAX_HEAD_BYTES:
             raise HeadTooLargeError
         self._note_end()

@@ -45,8 +45,9 @@ def configure_logging() -> None:
     else:
         handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    # uvicorn reports each step of its start and stop at INFO; ours say it in fewer lines.
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # uvicorn reports each step of its start and stop at INFO, where ours say it in fewer lines. It
+    # warns of each request that is none, and those anybody may send as often as they like.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
 
 
 class Throttle:

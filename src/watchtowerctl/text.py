@@ -11,8 +11,12 @@ from __future__ import annotations
 
 import re
 
-# Letters and signs by their category, and blank all the same: they would pass for a gap.
-_BLANK = re.compile("[\u115f\u1160\u2800\u3164\uffa0]")
+# Letters, signs and marks by their category, and blank all the same: they would pass for a gap or
+# for nothing (Unicode's Default_Ignorable_Code_Point, of what is printable).
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
 # What a shell takes for something else, what would look like another field, and "-" for nothing.
 _NOT_PLAIN = re.compile(r"""[\s"'\\$`&|;<>()\[\]{}*?!#~^=]|^-?$""")
 

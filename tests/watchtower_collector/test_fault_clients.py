@@ -299,6 +299,27 @@ def test_what_is_no_request_is_answered_400_and_ends_one_connection(running, noi
     assert httpx.get(f"{running.url}/healthz", timeout=DEADLINE).status_code == 200
 
 
+UPGRADES = {
+    "an upgrade": ("POST /login", "Connection: Upgrade\r\nUpgrade: foo\r\n"),
+    "a websocket": ("GET /healthz", "Connection: Upgrade\r\nUpgrade: websocket\r\n"),
+    "a tunnel": ("CONNECT x:443", ""),
+}
+
+
+@pytest.mark.parametrize(("request_line", "upgrade"), UPGRADES.values(), ids=UPGRADES)
+def test_what_follows_a_wish_to_upgrade_is_no_other_request(running, request_line, upgrade):
+    """Else a proxy that keeps the connection gives the next one an answer to the first one's."""
+    inner = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    outer = f"{request_line} HTTP/1.1\r\nHost: x\r\n{upgrade}Content-Length: {len(inner)}\r\n\r\n"
+    said = running.log()
+    with connect(running) as connection, connection.makefile("rb") as stream:
+        connection.sendall(outer.encode())
+        assert stream.readline() == b"HTTP/1.1 400 Bad Request\r\n"
+        connection.sendall(inner)
+        assert b"HTTP/1.1" not in stream.read(), "and then it ends, by itself"
+    assert running.log() == said, "anybody may send that, as often as they like"
+
+
 def test_the_end_of_a_chunked_body_is_bounded_as_the_head_is(running, agent):
     with connect(running) as connection:
         connection.sendall(head(agent, "Transfer-Encoding: chunked") + b"1\r\n{\r\n0\r\n")

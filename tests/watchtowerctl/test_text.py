@@ -17,6 +17,8 @@ from watchtowerctl.text import quoted, shown, visible, visible_lines
         ("DOMAIN\\x\x1b", r"DOMAIN\\x\x1b"),
         ("DOMAIN\\x", r"DOMAIN\x"),
         ("root\u3164\u2800x", r"root\u3164\u2800x"),
+        ("root\ufe0f\u034f", r"root\ufe0f\u034f"),
+        ("ro\u180bo\u17b4t\U000e0100", r"ro\u180bo\u17b4t\U000e0100"),
         ("a\r\nb\tc", r"a\r\nb\tc"),
         ("\u202eroot", r"\u202eroot"),
         ("\u2066\u200b\ufeff", r"\u2066\u200b\ufeff"),

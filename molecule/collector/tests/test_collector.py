@@ -132,6 +132,16 @@ def test_doors(host, arguments, status):
     assert curl(name_of(host), *arguments)[0] == status
 
 
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [(("/healthz",), 200), (("/login", "-d", "{}"), 401), (("/events",), 401)],
+)
+def test_a_wish_to_upgrade_goes_no_further_than_caddy(host, arguments, status):
+    """The collector would answer 400."""
+    wish = ["--http1.1", "-H", "Connection: Upgrade", "-H", "Upgrade: foo"]
+    assert curl(name_of(host), *arguments, *wish)[0] == status
+
+
 @pytest.mark.parametrize("path", ["events", "openapi.json", "metrics", "docs", "nothing"])
 def test_admin_paths_do_not_exist_from_outside(host, path):
     """The host's public address is not in an admin network, even for the host itself."""

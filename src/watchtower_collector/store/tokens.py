@@ -60,16 +60,23 @@ def bind(
 ) -> tuple[Token, Token | None]:
     """Return the binding of a token to a name, and as it was before, ``None`` if it is made now.
 
-    One that has expired, or will, is good again. One that was revoked stays so.
+    One that has expired, or will, is good again. One that was revoked stays so. Without an
+    ``owner`` a new one has that of the name's good tokens: a rotation gives no name away.
 
     Raises:
         NameTakenError: ``owner`` is not the one of the name's good tokens.
     """
-    if owner is not None:
-        _check_owner(connection, hostname, now, owner)
+    owned = _owned(connection, hostname, now)
+    if owner is None:
+        heir = owned[-1].owner if owned else None
+    else:
+        heir = owner
+        for other in owned:
+            if other.owner != owner:
+                raise NameTakenError(other)
     made = connection.execute(
         insert(TOKENS)
-        .values(hostname=hostname, digest=digest, created_at=now, owner=owner)
+        .values(hostname=hostname, digest=digest, created_at=now, owner=heir)
         .on_conflict_do_nothing(index_elements=[TOKENS.c.digest, TOKENS.c.hostname])
     ).rowcount
     this = (TOKENS.c.digest == digest) & (TOKENS.c.hostname == hostname)
@@ -85,16 +92,14 @@ def _binding(connection: sa.Connection, this: sa.ColumnElement[bool]) -> Token:
     return Token(**connection.execute(sa.select(TOKENS).where(this)).mappings().one())
 
 
-def _check_owner(connection: sa.Connection, hostname: str, now: int, owner: str) -> None:
-    others = connection.execute(
-        sa.select(TOKENS).where(
-            TOKENS.c.hostname == hostname, TOKENS.c.owner.is_not(None), TOKENS.c.owner != owner
-        )
+def _owned(connection: sa.Connection, hostname: str, now: int) -> list[Token]:
+    """Return the good tokens of a name that have an owner, the newest last."""
+    rows = connection.execute(
+        sa.select(TOKENS)
+        .where(TOKENS.c.hostname == hostname, TOKENS.c.owner.is_not(None))
+        .order_by(TOKENS.c.id)
     ).mappings()
-    for row in others:
-        token = Token(**row)
-        if token.is_good(now):
-            raise NameTakenError(token)
+    return [token for token in (Token(**row) for row in rows) if token.is_good(now)]
 
 
 def expire_others(connection: sa.Connection, kept: Token, expires_at: int) -> int:

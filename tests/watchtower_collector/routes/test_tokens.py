@@ -342,6 +342,17 @@ def test_a_name_belongs_to_its_owner(client, admin, make, listed, say):
     assert make(hostname="db-1", owner="inventory-web-1")["created"], "the name is free again"
 
 
+def test_a_rotation_gives_no_name_away(client, admin, make, listed):
+    """A person rotates the token of an inventory's host, and does not say whose it is."""
+    make(hostname="web-1", owner="inventory-web-1")
+    make(hostname="web-1", overlap_seconds=0)
+    assert [token["owner"] for token in listed()] == ["inventory-web-1"] * 2
+    stolen = {"hostname": "web-1", "owner": "inventory-other"}
+    answer = client.request("POST", "/admin/tokens", headers=admin, json=stolen)
+    assert answer.status_code == 409
+    assert make(hostname="web-1", owner="inventory-web-1")["created"]
+
+
 def test_a_token_without_an_owner_keeps_no_name(make, listed):
     make(hostname="web-1", token_sha256=SHA256)
     make(hostname="web-1", owner="inventory-web-1")
