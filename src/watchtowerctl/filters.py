@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,8 +12,10 @@ from watchtowerctl.moments import EXAMPLES, local_now, parse_range, show, wire
 from watchtowerctl.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+# By less than that a host's clock may be ahead without a word.
+_CLOCKS_DIFFER = timedelta(minutes=5)
 # Offered by the shell's completion; what counts is what the collector knows.
 EVENT_TYPES = (
     "login",
@@ -206,6 +208,22 @@ def found_in_words(
     what = f"The newest {counted(number, noun)}" if more else counted(number, noun)
     rest = " There are more: --limit or --all shows them." if more else ""
     return f"{what}, {_range_in_words(parameters)}.{rest}"
+
+
+def dated_ahead(found: Iterable[Mapping[str, Any]], parameters: Sequence[tuple[str, str]]) -> str:
+    """Return a sentence on events of the future, which are the newest until an end is asked for.
+
+    A host dates its events itself: its clock is ahead, or somebody wants others not to be seen.
+    """
+    if "until" in dict(parameters):
+        return ""
+    # As texts: the collector's times have one form, and so has ``wire``.
+    latest = wire(local_now() + _CLOCKS_DIFFER)
+    number = sum(str(event.get("timestamp")) > latest for event in found)
+    if not number:
+        return ""
+    of_them = "1 event of these is" if number == 1 else f"{number} events of these are"
+    return f" {of_them} of the future: events --until now shows the others."
 
 
 def _range_in_words(parameters: Sequence[tuple[str, str]]) -> str:

@@ -91,6 +91,19 @@ def test_heartbeats_are_left_out_unless_they_are_asked_for(ctl, post):
     assert err == "1 event, from the beginning to now.\n"
 
 
+def test_events_of_the_future_hide_no_others(ctl, post):
+    """They stand before all others for whoever asks for the newest."""
+    post({}, {"timestamp": "9999-12-31T23:59:59Z"})
+    future = "1 event of these is of the future: events --until now shows the others."
+    _, err = ctl("events", "--limit", "1")
+    assert future in err
+    out, err = ctl("events", "--limit", "1", "--until", "now")
+    assert "2026-03-14" in out
+    assert "future" not in err
+    post({"timestamp": "9999-12-31T00:00:00Z"})
+    assert "2 events of these are of the future" in ctl("events")[1]
+
+
 def test_it_says_whether_there_are_more(ctl, post):
     post({}, {}, {})
     assert ctl("events", "--limit", "2")[1] == (

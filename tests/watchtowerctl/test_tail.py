@@ -131,6 +131,17 @@ def test_it_begins_with_what_just_happened(ctl, post):
     assert seen == ["u0", "u1", "u2", "u3", "u4", "new"]
 
 
+def test_events_of_the_future_are_named(ctl, post):
+    post({"user": "now"}, {"user": "later", "timestamp": "9999-12-31T00:00:00Z"})
+    with start(ctl, "-n", "1") as process:
+        assert "user=later" in process.stdout.readline()
+        assert process.stderr.readline().startswith("Waiting")
+        assert process.stderr.readline() == (
+            "1 event of these is of the future: events --until now shows the others.\n"
+        )
+        stop(process)
+
+
 def test_what_is_stored_while_it_looks_back_comes_once(asking, stand_in):
     """The stream begins after 3; when it is asked what was before, 4 is stored already."""
     stand_in.answer("GET /events/stream", b"id: 3\n\n" + stream(*events(4, 5)))

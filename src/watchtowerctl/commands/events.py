@@ -66,7 +66,8 @@ def events(
         found, more = api.newest("/events", parameters, wanted)
         found.reverse()
         print_table(COLUMNS, map(event_row, found), map(event_style, found))
-        say(filters.found_in_words(len(found), "event", parameters, more=more) + left_out)
+        in_words = filters.found_in_words(len(found), "event", parameters, more=more)
+        say(in_words + filters.dated_ahead(found, parameters) + left_out)
         if not found:
             say_unknown_hosts(api, host)
     if left_out and (csv or json):

@@ -61,6 +61,8 @@ def tail(
     def earlier(last: int) -> Iterator[dict[str, Any]]:
         # What is stored after the event ``last`` the stream gives.
         found, _ = api.newest("/events", [*parameters, *earliest], lines)
+        if ahead := filters.dated_ahead(found, earliest):
+            say(ahead.strip())
         return (event for event in reversed(found) if event.get("id", 0) <= last)
 
     begin = earlier if since is not None or lines is not None else None
