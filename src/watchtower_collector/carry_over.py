@@ -34,10 +34,10 @@ _MERGED = {"tokens": ("digest", "hostname"), "audit": ("id", "at")}
 class CarriedOver:
     """What was found out about the present database."""
 
-    missing: Lost | None
-    """Its events that the restored one has not, as far as they could be read."""
+    at_stake: Lost | None
+    """Its events that the restored one has not, or may not have, where they cannot be counted."""
     lost: Lost | None
-    """These and, where it was not read completely, what may have been."""
+    """What is missing and, where it was not read completely, what may have been."""
     complete: bool
     """Whether it could be read, and goes on from the backup: all that had to be was taken over."""
 
@@ -56,14 +56,17 @@ def carry_over(copy: Path, contents: Contents, present: Path | None) -> CarriedO
     with _opened(copy, None) as connection:
         migrate(connection)
         lost = unknown_loss(connection, contents, now)
-    missing, complete = None, False
+    # Of one that cannot be opened nothing could be kept.
+    missing, counted, complete = None, True, False
     if present is not None:
-        missing, complete = _merge(copy, contents, present, now)
+        missing, counted, complete = _merge(copy, contents, present, now)
     if complete:
         return CarriedOver(missing, missing, complete=True)
     with _opened(copy, None) as connection:
         _skip_ids(connection)
-    return CarriedOver(missing, lost if missing is None else _both(lost, missing), complete=False)
+    if missing is not None:
+        lost = _both(lost, missing)
+    return CarriedOver(missing if counted else lost, lost, complete=False)
 
 
 def _both(unknown: Lost, missing: Lost) -> Lost:
@@ -75,12 +78,15 @@ def _both(unknown: Lost, missing: Lost) -> Lost:
     )
 
 
-def _merge(copy: Path, contents: Contents, present: Path, now: int) -> tuple[Lost | None, bool]:
-    """Return what is missing in the copy, and whether all was taken over."""
+def _merge(
+    copy: Path, contents: Contents, present: Path, now: int
+) -> tuple[Lost | None, bool, bool]:
+    """Return what is missing in the copy, whether that is known, whether all was taken over."""
     failures: list[sqlite3.DatabaseError] = []
     missing, goes_on = None, False
     with _step(copy, present, failures) as connection:
         missing = missing_events(connection, now)
+    counted = not failures
     with _step(copy, present, failures) as connection:
         goes_on = _goes_on(connection, contents)
     with _step(copy, present, failures) as connection:
@@ -96,7 +102,7 @@ def _merge(copy: Path, contents: Contents, present: Path, now: int) -> tuple[Los
             _keep_revoked(connection, revoked)
     with _step(copy, present, failures) as connection:
         _merge_hosts(connection)
-    return missing, goes_on and not failures
+    return missing, counted, goes_on and not failures
 
 
 @contextmanager

@@ -34,9 +34,15 @@ class DatabaseInUseError(RestoreError):
 
 
 class NewerEventsError(RestoreError):
-    """The present database has events that the backup has not; ``lost`` says which."""
+    """The present database has events that the backup has not; ``lost`` says which.
+
+    Or it may have: it is damaged, and ``lost.events`` is ``None``.
+    """
 
     def __init__(self, lost: Lost) -> None:
         self.lost = lost
-        number = "1 event" if lost.events == 1 else f"{lost.events} events"
-        super().__init__(f"the present database has {number} that the backup has not")
+        if lost.events is None:
+            has = "is damaged, and may have any number of events"
+        else:
+            has = "has 1 event" if lost.events == 1 else f"has {lost.events} events"
+        super().__init__(f"the present database {has} that the backup has not")

@@ -60,7 +60,8 @@ def restore(file: Path, database: Path, *, lose_newer: bool = False) -> Restored
 
     Raises:
         DatabaseInUseError: the collector runs.
-        NewerEventsError: events would be lost, and ``lose_newer`` does not allow it.
+        NewerEventsError: events would be lost, or may be, as the present database can be read
+            only in part, and ``lose_newer`` does not allow it.
         RestoreError: the backup is no good, or something cannot be read or written.
     """
     try:
@@ -90,8 +91,8 @@ def _restore(file: Path, backup: BinaryIO, database: Path, *, lose_newer: bool) 
         _settle(copy)
         contents = check_database(copy, called=file)
         carried = carry_over(copy, contents, database if settled else None)
-        if carried.missing is not None and not lose_newer:
-            raise NewerEventsError(carried.missing)
+        if carried.at_stake is not None and not lose_newer:
+            raise NewerEventsError(carried.at_stake)
         if carried.lost is not None:
             _note_loss(copy, carried.lost)
         _sync(copy)

@@ -7,6 +7,7 @@ import pytest
 
 from watchtower_collector.backup import back_up
 from watchtower_collector.carry_over import UNKNOWN_IDS
+from watchtower_collector.keeping_errors import NewerEventsError
 from watchtower_collector.restore import restore
 from watchtower_collector.store import migrations
 
@@ -156,8 +157,12 @@ def test_of_a_present_database_that_is_damaged_in_part_the_rest_is_taken(
     with database.open("r+b") as file:
         file.seek((root - 1) * page)
         file.write(b"\xff" * page)
-    result = restore(backup, database)
+    with pytest.raises(NewerEventsError, match=r"is damaged, and may have any number of events"):
+        restore(backup, database)
+    assert not list(database.parent.glob("*.before-restore-*"))
+    result = restore(backup, database, lose_newer=True)
     assert not result.carried_over
+    assert result.lost.events is None
     assert ask(database, TOKENS) == [(1, "web-1", 77)]
     # One id is the event's that says what is missing.
     assert fill(database, 1) == [10 + UNKNOWN_IDS + 2]

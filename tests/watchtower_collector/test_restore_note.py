@@ -136,7 +136,7 @@ def test_of_a_present_database_whose_events_are_damaged_the_note_is_known(databa
         file.write(b"\xff" * page)
     newest = fill(backup, 1, NOW - 60)
     assert newest == [301]
-    restore(backup, database)
+    restore(backup, database, lose_newer=True)
     assert note_of(database).missing_since == NOW - 9 * DAY
 
 
