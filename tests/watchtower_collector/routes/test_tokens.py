@@ -244,6 +244,13 @@ def test_no_token_is_handed_out_that_another_of_the_same_request_ends(make, list
     assert listed() == [], "nothing was made"
 
 
+def test_nor_one_that_a_token_ends_which_came_once_before(make, listed):
+    known = {"hostname": "web-1", "token_sha256": SHA256}
+    error = make({"hostname": "web-1"}, known, known | {"overlap_seconds": 0}, status=422)["error"]
+    assert (error["token"], error["field"]) == (2, "hostname")
+    assert listed() == [], "nothing was made"
+
+
 def test_a_name_may_come_twice_where_neither_token_ends_the_other(make, say):
     answer = make({"hostname": "web-1"}, {"hostname": "web-1"})
     assert [say(one["token"]) for one in answer["results"]] == [201, 201]
